@@ -20,6 +20,7 @@ from segment.core.model.folder import load_model_info
 
 Split = Literal["auto", "group", "block", "run", "patch"]
 Crops = Literal["fixed", "random"]
+Sampling = Literal["uniform", "balanced"]
 Undeclared = Literal["ignore", "refuse"]
 Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
 LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
@@ -108,6 +109,13 @@ class DataSettings(PixelSettings):
     tile: int = Field(default=256, ge=32, le=8192, description="edge of a training tile, pixels")
     crops: Crops = Field(
         default="fixed", description="tiles on a fixed grid, or drawn at random places"
+    )
+    sampling: Sampling = Field(
+        default="uniform",
+        description=(
+            "which tiles are drawn: all alike, or each class equally often, by its pixels, which"
+            " random crops are drawn around"
+        ),
     )
     split: Split = Field(
         default="auto",

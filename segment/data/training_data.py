@@ -26,6 +26,7 @@ from segment.data.tiles import Pair
 from segment.label_sets import LabelSets
 
 _LISTED = 100
+_RARE = 0.01  # share of the labelled training pixels
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class TrainingData:
             for part in PARTS:
                 if one.parts[part]:
                     progress.say(_describe(part, one.parts[part], settings.tile))
+        progress.say(_describe_labels(found, table.names))
         masks = {
             "absent": absent,
             "undeclared": dict(found.undeclared.most_common(_LISTED)),
@@ -268,6 +270,19 @@ def _print_notes(one: Labelled, progress: Progress) -> None:
         progress.say(
             f"warning: tiles of {group!r} are both trained on and scored: the scores are too good"
         )
+
+
+def _describe_labels(found: Survey, names: Sequence[str]) -> str:
+    """The labelled share of each part, and the classes that are rare in training."""
+    shares = ", ".join(f"{share:.2%} of {part}" for part, share in found.labelled.items())
+    held = found.class_pixels["train"][: len(names)]
+    rare = [
+        f"{name} ({share:.2%})"
+        for name, share in zip(names, held / max(held.sum(), 1), strict=True)
+        if 0 < share < _RARE
+    ]
+    advice = f"; rare in train: {', '.join(rare)}, see data.sampling=balanced" if rare else ""
+    return f"labelled pixels: {shares}{advice}"
 
 
 def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:

@@ -52,6 +52,7 @@ def training_tiles(pixels: TilePixels, data: TrainingData, config: Config) -> Ti
                 if config.data.collections
                 else {}
             ),
+            pixels=data.survey.patch_pixels if config.data.sampling == "balanced" else None,
             tiles=config.data.epoch_tiles,
             seed=config.training.seed,
         ),

@@ -1,1 +1,1 @@
-"""Geometry of splits and crops: which tiles belong to which part, and where crops may be."""
+"""Geometry of splits and crops: parts of tiles, and which of them are drawn, and where."""

@@ -53,7 +53,12 @@ class CropArea:
         return bool(inside == (bottom - top) * (right - left))
 
     def place(
-        self, row: int, column: int, edge: int, random: np.random.Generator
+        self,
+        row: int,
+        column: int,
+        edge: int,
+        random: np.random.Generator,
+        pixel: tuple[int, int] | None = None,
     ) -> tuple[int, int, int]:
         """Draws a square around a pixel of a tile.
 
@@ -64,17 +69,62 @@ class CropArea:
             column: First column of the tile, pixels.
             edge: Edge of the square, pixels.
             random: Source of random numbers.
+            pixel: Row and column of a pixel that the square holds; None to draw it, with the square
+                around it.
 
         Returns:
             First row, first column and edge of the square.
         """
         while True:
             for _ in range(_TRIES):
-                shift = random.integers(self._tile, size=2) - edge // 2
-                most = np.maximum(np.array(self._size) - edge, 0)
-                first, left = np.clip(shift + np.array([row, column]), 0, most).tolist()
+                if pixel is None:
+                    drawn = random.integers(self._tile, size=2)
+                    middle = row + int(drawn[0]), column + int(drawn[1])
+                    first, left = shift_within(middle, edge // 2, edge, self._size)
+                else:
+                    first, left = square_around(pixel, edge, self._size, random)
                 if self.holds(first, left, edge):
                     return first, left, edge
             if edge <= self._tile:
                 return row, column, self._tile
             edge = max(self._tile, edge * 3 // 4)
+
+
+def square_around(
+    pixel: tuple[int, int], edge: int, size: tuple[int, int], random: np.random.Generator
+) -> tuple[int, int]:
+    """Draws a square that holds a pixel, within an image where it is large enough.
+
+    Args:
+        pixel: Row and column of the pixel.
+        edge: Edge of the square, pixels.
+        size: Rows and columns of the image.
+        random: Source of random numbers.
+
+    Returns:
+        First row and first column, 0 or above.
+    """
+    before = random.integers(edge, size=2)
+    first = pixel[0] - int(before[0]), pixel[1] - int(before[1])
+    return shift_within(first, 0, edge, size)
+
+
+def shift_within(
+    place: tuple[int, int], before: int, edge: int, size: tuple[int, int]
+) -> tuple[int, int]:
+    """Moves a square into an image, or to its first row and column where it is larger.
+
+    Args:
+        place: Row and column of a pixel of the square.
+        before: Rows and columns of the square before that pixel.
+        edge: Edge of the square, pixels.
+        size: Rows and columns of the image.
+
+    Returns:
+        First row and first column, 0 or above.
+    """
+    row, column = (
+        min(max(first - before, 0), max(length - edge, 0))
+        for first, length in zip(place, size, strict=True)
+    )
+    return row, column
