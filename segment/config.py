@@ -16,7 +16,7 @@ from segment.core.common_settings import (
 )
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
-from segment.core.model.folder import load_model_info
+from segment.core.model.folder import load_model_info, network_of
 
 Split = Literal["auto", "group", "block", "run", "patch"]
 Crops = Literal["fixed", "random"]
@@ -242,8 +242,8 @@ class ModelSettings(Settings):
     weights: str = Field(
         default="none",
         description=(
-            "what the whole network starts from: bundled (with its backbone), none, or a model's"
-            " .keras"
+            "what the whole network starts from: bundled or a run's folder (with its backbone), a"
+            " model's .keras, or none"
         ),
     )
     batch_norm_momentum: Fraction = Field(
@@ -253,14 +253,13 @@ class ModelSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _takes_the_backbone_of_the_bundled_model(cls, given: Any) -> Any:
-        if (
-            isinstance(given, dict)
-            and given.get("weights") == "bundled"
-            and "backbone" not in given
-        ):
+    def _takes_the_network_of_its_weights(cls, given: Any) -> Any:
+        weights = given.get("weights") if isinstance(given, dict) else None
+        if weights == "bundled" and "backbone" not in given:
             return given | {"backbone": load_model_info(BUNDLED).name.split("/")[1]}
-        return given
+        if not isinstance(weights, str):
+            return given
+        return network_of(weights, "segment", ("architecture", "backbone")) | given
 
     @model_validator(mode="after")
     def _one_start(self) -> "ModelSettings":

@@ -127,6 +127,7 @@ def _build(config: Config, data: TrainingData) -> Built:
         config.data.normalise,
         multi_label=data.multi_label,
         rgb=data.survey.bands.rgb,
+        names=data.class_table.names,
     )
 
 

@@ -88,6 +88,7 @@ def _build(config: Config, data: TrainingData, pretrained: bool) -> Built:
         config.data.normalise,
         config.data.tile,
         pretrained=pretrained,
+        names=data.class_table.names,
     )
 
 

@@ -73,7 +73,7 @@ def test_a_class_of_a_thousandth_is_in_half_of_the_tiles(tmp_path, class_table, 
     assert uniform < 0.1 and share(balanced) > 0.45
     assert share(balanced, 0) > 0.9  # and so is the other
     again = drawn_masks(root, class_table, True, **options)
-    np.testing.assert_array_equal(balanced, again)
+    assert np.array_equal(balanced, again)
     assert (drawn_masks(root, class_table, True, epoch=1, **options) != balanced).any()
 
 
@@ -91,16 +91,12 @@ def test_shares_follow_classes_and_collections():
     pixels = np.array([[10, 0, 0], [90, 0, 0], [100, 1, 0], [5, 5, 0]])
     collections = ["a", "a", "a", "b"]
     sampling = BalancedSampling(pixels, collections, {"a": 3.0})
-    np.testing.assert_allclose(
-        sampling.shares, 0.75 * np.array([0.025, 0.225, 0.75, 0]) + [0, 0, 0, 0.25]
-    )
+    assert np.allclose(sampling.shares, 0.75 * np.array([0.025, 0.225, 0.75, 0]) + [0, 0, 0, 0.25])
     random = np.random.default_rng(0)
     codes = [sampling.draw_code(2, random) for _ in range(600)]
     assert set(codes) == {0, 1}  # never the class without a pixel
     assert np.mean(codes) == pytest.approx(2 / 3, abs=0.07)
-    np.testing.assert_allclose(
-        shares_by_collection(collections, {"a": 3.0}), [0.25, 0.25, 0.25, 0.25]
-    )
+    assert np.allclose(shares_by_collection(collections, {"a": 3.0}), [0.25, 0.25, 0.25, 0.25])
 
 
 def test_squares_hold_their_pixel_within_the_image():
@@ -128,5 +124,5 @@ def test_the_labelled_share_and_rare_classes_are_printed(tmp_path, class_table):
     assert "labelled pixels: " in lines.text and "rare in train: water (0." in lines.text
     held = data.survey.patch_pixels
     assert held.shape == (len(data.parts["train"]), 2)
-    np.testing.assert_array_equal(held.sum(axis=0), data.survey.class_pixels["train"])
+    assert np.array_equal(held.sum(axis=0), data.survey.class_pixels["train"])
     assert DataSettings().sampling == "uniform"
