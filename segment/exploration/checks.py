@@ -169,7 +169,7 @@ CHECKS: tuple[Check[TileSummary], ...] = (
         "Accuracy depends on the frequent classes alone, and a model may never predict the rare"
         " ones.",
         "Compare the Jaccard index of each class; keep focal + Dice, or --set"
-        " loss.class_weights=balanced",
+        " loss.class_weights=balanced or data.sampling=balanced",
     ),
     Check(
         _classes_of_one_group,
