@@ -1,7 +1,7 @@
 # make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those
 # that take long, too; make test-fast: those that need neither Keras nor other processes, a minute.
 # All make .venv on first use.
-.PHONY: demo test test-all test-fast lint bench bench-peers clean
+.PHONY: demo test test-all test-fast release-check lint bench bench-peers clean
 
 # the first Python of 3.11 or 3.12 that starts
 PYTHON := $(shell for p in python3.11 python3.12 python3 python; do \
@@ -19,6 +19,10 @@ test-all: .venv/.installed
 
 test-fast: .venv/.installed
 	@.venv/bin/python -m pytest -q --numprocesses 2 --dist loadfile --fast
+
+# the tutorial as it is written, half an hour
+release-check: .venv/.installed
+	@TUTORIAL_AS_WRITTEN=1 .venv/bin/python -m pytest -q -s tests/test_tutorial.py
 
 lint: .venv/.installed
 	@.venv/bin/ruff check .
