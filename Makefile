@@ -36,6 +36,7 @@ docs: .venv/.installed
 
 # what must pass before a release, an hour: all tests, lint, and the demo
 release-check: test-all lint docs demo
+	@TUTORIAL_AS_WRITTEN=1 .venv/bin/python -m pytest -q -s tests/test_tutorial.py
 
 # figures of speed, memory and faithfulness, an hour or two
 bench: .venv/.installed

@@ -1,6 +1,6 @@
 """Settings of a training run of scene labels; `configs/classify/*.yaml` are examples."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from segment.core.common_settings import (
 )
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
+from segment.core.model.folder import network_of
 from segment.core.pixels.scale_choice import check_scale
 
 # 0 is refused later, where the message can list the bands of the files.
@@ -194,7 +195,10 @@ class ModelSettings(Settings):
     backbone: Backbone = "resnet50"
     weights: str = Field(
         default="imagenet",
-        description="imagenet, bundled, none, or a file (.npz, .h5, .keras, .safetensors, .pth)",
+        description=(
+            "imagenet, bundled, none, a run's folder (with its backbone and head), or a file (.npz,"
+            " .h5, .keras, .safetensors, .pth)"
+        ),
     )
     head: Head = Field(
         default="linear", description="linear: classes; mlp: dense, ReLU, dropout, classes"
@@ -202,6 +206,14 @@ class ModelSettings(Settings):
     dense_units: int = Field(default=256, ge=1, le=65_536, description="of the mlp head")
     dropout: Fraction = Field(default=0.2, description="before the last layer")
     batch_norm_momentum: Fraction = Field(default=0.9, description="of the running means")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_the_network_of_its_weights(cls, given: Any) -> Any:
+        weights = given.get("weights") if isinstance(given, dict) else None
+        if not isinstance(weights, str):
+            return given
+        return network_of(weights, "classify", ("backbone", "head")) | given
 
 
 class LossSettings(Settings):

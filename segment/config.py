@@ -17,11 +17,12 @@ from segment.core.common_settings import (
 )
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
-from segment.core.model.folder import load_model_info
+from segment.core.model.folder import load_model_info, network_of
 from segment.core.pixels.scale_choice import check_scale
 
-Split = Literal["group", "patch", "run"]
+Split = Literal["auto", "group", "block", "run", "patch"]
 Crops = Literal["fixed", "random"]
+Sampling = Literal["uniform", "balanced"]
 Undeclared = Literal["ignore", "refuse"]
 Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
 LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
@@ -111,8 +112,19 @@ class DataSettings(PixelSettings):
     crops: Crops = Field(
         default="fixed", description="tiles on a fixed grid, or drawn at random places"
     )
+    sampling: Sampling = Field(
+        default="uniform",
+        description=(
+            "which tiles are drawn: all alike, or each class equally often, by its pixels, which"
+            " random crops are drawn around"
+        ),
+    )
     split: Split = Field(
-        default="group", description="what is never divided between training and validation"
+        default="auto",
+        description=(
+            "what is never divided between training and validation: groups, squares of ground"
+            " (block), runs of images or patches; auto: groups, or blocks where there is one group"
+        ),
     )
     val_fraction: float = Field(
         default=0.2, gt=0, lt=1, description="share of groups, patches or images for validation"
@@ -234,8 +246,8 @@ class ModelSettings(Settings):
     weights: str = Field(
         default="none",
         description=(
-            "what the whole network starts from: bundled (with its backbone), none, or a model's"
-            " .keras"
+            "what the whole network starts from: bundled or a run's folder (with its backbone), a"
+            " model's .keras, or none"
         ),
     )
     batch_norm_momentum: Fraction = Field(
@@ -245,14 +257,13 @@ class ModelSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _takes_the_backbone_of_the_bundled_model(cls, given: Any) -> Any:
-        if (
-            isinstance(given, dict)
-            and given.get("weights") == "bundled"
-            and "backbone" not in given
-        ):
+    def _takes_the_network_of_its_weights(cls, given: Any) -> Any:
+        weights = given.get("weights") if isinstance(given, dict) else None
+        if weights == "bundled" and "backbone" not in given:
             return given | {"backbone": load_model_info(BUNDLED).name.split("/")[1]}
-        return given
+        if not isinstance(weights, str):
+            return given
+        return network_of(weights, "segment", ("architecture", "backbone")) | given
 
     @model_validator(mode="after")
     def _one_start(self) -> "ModelSettings":

@@ -30,6 +30,7 @@ ROOMS = (
     "segment.core.cli",
     "segment.bundled",
     "segment",
+    "segment.data.splitting",
     "segment.data",
     "segment.annotations",
     "segment.map_outputs",

@@ -40,8 +40,8 @@ from segment.core.splits import PARTS, Part
 from segment.core.training.checkpoints import CHECKPOINT, load_history
 from segment.core.training.finished_run import Results, Run, finish_run
 from segment.core.training.history import Row
-from segment.core.training.loop import Training, fit
-from segment.core.training.session import start_session
+from segment.core.training.loop import fit
+from segment.core.training.session import Training, start_session
 
 _MONITOR = "val_loss"
 _PANELS = {
@@ -164,7 +164,8 @@ def _build_loss(settings: ReconstructionLossSettings) -> Loss:
 
 
 def _build_network(config: GeneratorConfig, data: TrainingData) -> keras.Model:
-    steps = -(-len(data.parts["train"]) // config.training.batch_size)
+    settings = config.training
+    steps = settings.steps_per_epoch or -(-len(data.parts["train"]) // settings.batch_size)
     return build_autoencoder(
         config.model,
         size=config.data.size,

@@ -1,5 +1,6 @@
 """Networks for scene labels: a backbone, global average pooling and a head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +13,7 @@ from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.model.folder import bundled_weights
 from segment.core.networks.backbones import check_imagenet
+from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import layers_by_name, set_momentum
 from segment.core.networks.pretrained import Built as Pretrained
 from segment.core.networks.pretrained import load_weights
@@ -78,6 +80,7 @@ def build_model(
     *,
     multi_label: bool = False,
     rgb: tuple[int, int, int] = (0, 1, 2),
+    names: Sequence[str] = (),
 ) -> Built:
     """Builds a network that maps pixels, as stored in the file, to class probabilities.
 
@@ -93,6 +96,8 @@ def build_model(
         multi_label: Whether an image can have several labels, or none.
         rgb: Positions of red, green and blue among the bands, for weights made for RGB. Ignored
             with fewer than three bands.
+        names: Names of the classes, for which a head is taken over where the model has them that
+            the weights come from; without them, only the backbone gets weights.
 
     Returns:
         The network and its backbone.
@@ -113,17 +118,6 @@ def build_model(
     x = normalisation(statistics, mode, design.affine or imagenet_statistics)(pixels)
     backbone = design.build(statistics.bands)
     set_momentum(backbone, settings.batch_norm_momentum)
-    loaded = None
-    if settings.weights != "none":
-        loaded = load_weights(
-            backbone,
-            layers_by_name(backbone),
-            _source(settings),
-            design.download,
-            network=settings.backbone,
-            setting=WEIGHTS,
-            rgb=rgb,
-        )
     x = keras.layers.GlobalAveragePooling2D(name="features")(backbone(x))
     if settings.head == "mlp":
         x = keras.layers.Dense(settings.dense_units, "relu", name="hidden")(x)
@@ -132,11 +126,25 @@ def build_model(
     # float32 also in mixed precision: probabilities near 0 and 1 need it
     last = partial(keras.layers.Activation, "sigmoid") if multi_label else keras.layers.Softmax
     probabilities = last(dtype="float32", name="probabilities")(x)
-    return Built(
-        keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}"),
-        loaded,
-        backbone,
-    )
+    network = keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}")
+    loaded = None
+    if settings.weights != "none":
+        source, layers = _source(settings), list(layers_by_name(backbone))
+        head = None
+        if names and (info := source_info(source, "classify")):
+            head = Head("logits", names, info.class_table.names)
+            layers += ["hidden", "logits"] if settings.head == "mlp" else ["logits"]
+        loaded = load_weights(
+            network if head else backbone,
+            layers,
+            source,
+            design.download,
+            network=settings.backbone,
+            setting=WEIGHTS,
+            rgb=rgb,
+            head=head,
+        )
+    return Built(network, loaded, backbone)
 
 
 def check_unfreeze(settings: ModelSettings, training: PhaseSettings) -> None:

@@ -31,9 +31,9 @@ from segment.core.progress import Progress
 from segment.core.splits import PARTS
 from segment.core.training.finished_run import Run
 from segment.core.training.history import HISTORY, Row, write_history
-from segment.core.training.loop import Training, fit
+from segment.core.training.loop import fit
 from segment.core.training.optimizers import Phase
-from segment.core.training.session import Session, start_session
+from segment.core.training.session import Session, Training, start_session
 
 
 def train(
@@ -132,6 +132,7 @@ def _build(config: Config, data: TrainingData) -> Built:
         config.data.normalise,
         multi_label=data.multi_label,
         rgb=data.survey.bands.rgb,
+        names=data.class_table.names,
     )
 
 

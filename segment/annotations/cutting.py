@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.annotations.burned_labels import BurnedLabels, burn_labels
+from segment.annotations.label_layers import LabelLayers, stack_labels
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.disk import writable
 from segment.core.errors import InputError
@@ -55,7 +55,7 @@ class CutScene:
 
 def cut_scene(  # noqa: PLR0913 - public, its parameters are options
     scene: Path | str,
-    mask: Path | str | VectorLabels,
+    mask: Path | str | VectorLabels | Sequence[VectorLabels],
     output: Path | str,
     size: int = 256,
     overlap: float = 0.0,
@@ -77,7 +77,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
     Args:
         scene: Image to cut: GeoTIFF or whatever GDAL reads.
         mask: Class values or colours of the same ground, or labels drawn as polygons, lines and
-            points.
+            points. Of several labels the last is on top, as corrections are on earlier labels.
         output: Folder to write.
         size: Edge of a tile, pixels.
         overlap: Fraction of the tile edge shared with the neighbour, 0 to below 1; the last row and
@@ -155,19 +155,22 @@ class _Labels:
         notes: Notes and warnings, as commands print them.
     """
 
-    mask: Mask | BurnedLabels
+    mask: Mask | LabelLayers
     class_table: ClassTable | None
     notes: Sequence[str]
 
 
 @contextmanager
 def _open_labels(
-    labels: Path | str | VectorLabels, scene: Raster, classes: Path | str | None
+    labels: Path | str | VectorLabels | Sequence[VectorLabels],
+    scene: Raster,
+    classes: Path | str | None,
 ) -> Iterator[_Labels]:
     """Opens a mask or vector labels on the grid of a scene."""
-    if isinstance(labels, VectorLabels):
+    if not isinstance(labels, Path | str):
         table = None if classes is None else load_class_table(Path(classes))
-        burned = burn_labels(labels, scene, table)
+        vectors = [labels] if isinstance(labels, VectorLabels) else labels
+        burned = stack_labels(vectors, scene, table)
         yield _Labels(burned, burned.class_table, [f"note: {note}" for note in burned.notes])
         return
     file = Path(classes) if classes is not None else Path(labels).with_name("classes.yaml")
@@ -182,7 +185,7 @@ def _open_labels(
 
 
 def _tiles(
-    scene: Raster, mask: Mask | BurnedLabels, size: int, step: int, progress: Progress | None
+    scene: Raster, mask: Mask | LabelLayers, size: int, step: int, progress: Progress | None
 ) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]]:
     """Yields row, column, pixels, valid, mask and declared of each tile.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Argument, Option
 
@@ -65,13 +65,19 @@ class LabelOptions:
         Path | None, Option(help="Its mask, of the same ground: class values or colours.")
     ] = None
     labels: Annotated[
-        Path | None, Option(help="Or its polygons, lines and points: GeoPackage, GeoJSON ...")
+        list[Path] | None,
+        Option(
+            help="Or its polygons, lines and points: GeoPackage, GeoJSON ... Repeatable: later"
+            " files are on top, such as corrections."
+        ),
     ] = None
     field: Annotated[
-        str | None, Option(help="With --labels: field whose values are the classes.")
+        list[str] | None,
+        Option(help="With --labels: field whose values are the classes; one, or one a file."),
     ] = None
     layer: Annotated[
-        str | None, Option(help="With --labels: layer of the file, if it has several.")
+        list[str] | None,
+        Option(help="With --labels: layer of the file, if it has several; one, or one a file."),
     ] = None
     width: Annotated[
         str | None, Option(help="With --labels: width of lines, metres or the field that holds it.")
@@ -93,20 +99,21 @@ class LabelOptions:
         Path | None, Option(help="With --labels: YAML file with the class of each value.")
     ] = None
 
-    def chosen(self) -> "Path | VectorLabels":
+    def chosen(self) -> "Path | list[VectorLabels]":
         """Returns the labels as the library takes them.
 
         Returns:
-            Path of the mask, or the vector labels.
+            Path of the mask, or the vector labels, the lowest first.
 
         Raises:
             InputError: If neither or both are given, or options that do not belong together.
         """
-        if (self.mask is None) == (self.labels is None):
+        files = self.labels or []
+        if (self.mask is None) == (not files):
             given = "neither" if self.mask is None else "both"
             raise InputError(f"Give either --mask or --labels. Received {given}.")
         of_vectors = {
-            f"--{one.name.replace('_', '-')}": getattr(self, one.name) != one.default
+            f"--{one.name.replace('_', '-')}": getattr(self, one.name) not in (one.default, [])
             for one in fields(self)
             if one.name not in ("mask", "labels")
         }
@@ -115,11 +122,30 @@ class LabelOptions:
                 if is_given:
                     raise InputError(f"{option} belongs to --labels, not to --mask. Leave it out.")
             return self.mask
-        if self.field is None:
+        if not self.field:
             raise InputError("--labels needs --field NAME, the field whose values are the classes.")
-        assert self.labels is not None
-        texts = {key: str(value) for key, value in vars(self).items() if value is not None}
-        return vector_labels(self.labels, self.field, texts)
+        names = _one_each("--field", self.field, len(files))
+        unnamed: list[str | None] = [None]
+        layers = _one_each("--layer", [*(self.layer or unnamed)], len(files))
+        shared = ("width", "radius", "order", "background", "labelled_areas", "codes")
+        texts = {key: str(getattr(self, key)) for key in shared if getattr(self, key) is not None}
+        return [
+            vector_labels(path, field, texts | ({"layer": layer} if layer else {}))
+            for path, field, layer in zip(files, names, layers, strict=True)
+        ]
+
+
+T = TypeVar("T")
+
+
+def _one_each(option: str, values: list[T], files: int) -> list[T]:
+    """Returns a value for each file: that of all files, or its own."""
+    if len(values) not in (1, files):
+        raise InputError(
+            f"{option} is given once for all --labels or once for each. Received {len(values)} for"
+            f" {files} files."
+        )
+    return values * files if len(values) == 1 else values
 
 
 @entry_point

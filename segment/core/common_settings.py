@@ -31,6 +31,8 @@ class TrainingSettings(Settings):
 
     Attributes:
         epochs: Number of epochs.
+        steps_per_epoch: Batches in an epoch; 0: as many as the data have.
+        minutes: Minutes that the epochs take together, see `Duration`. 0: as long as they take.
         batch_size: Number of samples in a batch.
         optimizer: Name of the optimizer.
         learning_rate: Learning rate at the peak of the schedule.
@@ -50,6 +52,18 @@ class TrainingSettings(Settings):
     """
 
     epochs: int = Field(default=100, ge=1, le=MOST_EPOCHS)
+    steps_per_epoch: int = Field(
+        default=0, ge=0, le=10_000_000, description="batches in an epoch; 0: each sample once"
+    )
+    minutes: float = Field(
+        default=0.0,
+        ge=0,
+        le=100_000,
+        description=(
+            "about how long to train: chooses steps_per_epoch, and fewer epochs where they would be"
+            " very short; 0: as long as the epochs take"
+        ),
+    )
     batch_size: int = Field(default=8, ge=1, le=MOST_BATCH)
     optimizer: Optimizer = "adam"
     learning_rate: float = Field(default=1e-3, gt=0, le=10)
@@ -83,6 +97,15 @@ class TrainingSettings(Settings):
     )
     workers: int = Field(default=2, ge=1, le=256, description="threads that prepare batches")
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "TrainingSettings":
+        if self.steps_per_epoch and self.minutes:
+            raise ValueError(
+                "minutes choose steps_per_epoch, so only one can be set. Received minutes"
+                f" {self.minutes:g}, steps_per_epoch {self.steps_per_epoch}. Leave one at 0."
+            )
+        return self
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> "TrainingSettings":

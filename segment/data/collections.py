@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.config import Collection, DataSettings, PixelSizes, Split
+from segment.config import Collection, DataSettings, PixelSizes
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
+from segment.core.progress import Progress
 from segment.core.raster.opening import open_raster
 from segment.core.splits import PARTS, Part
 from segment.data.class_mapping import admitted_classes, join_label_sets, wide_classes
+from segment.data.ground import Division, class_counter
 from segment.data.mask_reading import find_class_table
 from segment.data.patches import Patch
-from segment.data.splits import split_collection, split_patches
+from segment.data.splits import divide, split_collection
 from segment.data.tiles import Pair, find_pairs, part_folders
 from segment.label_sets import LabelSets
 
@@ -31,8 +33,7 @@ class Labelled:
         class_table: Its own class table, by which masks are decoded.
         codes: (256,) uint8, from an index of that table to a code of `labels`; 255 is ignored.
         labels: The codes of all collections, with those that this one can hold.
-        parts: Its patches for training, validation and test.
-        split: What is never divided between training and validation.
+        division: Its patches for training, validation and test.
         gsd: Metres per pixel, the median over the groups, or else of the settings; None where
             unknown.
         weight: Share of the tiles drawn from it, relative to other collections.
@@ -45,12 +46,16 @@ class Labelled:
     class_table: ClassTable
     codes: NDArray[np.uint8]
     labels: LabelSets
-    parts: dict[Part, list[Patch]]
-    split: Split
+    division: Division
     gsd: float | None
     weight: float = 1.0
     pixel_size: PixelSizes | None = None
     notes: Sequence[str] = ()
+
+    @property
+    def parts(self) -> dict[Part, list[Patch]]:
+        """Its patches for training, validation and test."""
+        return self.division.parts
 
     @property
     def pairs(self) -> list[Pair]:
@@ -81,13 +86,16 @@ def check_data(tiles: Path | None, settings: DataSettings) -> None:
         )
 
 
-def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
+def open_tiles(
+    tiles: Path, settings: DataSettings, seed: int, progress: Progress | None = None
+) -> Labelled:
     """Opens a tile folder as the only collection.
 
     Args:
         tiles: The tile folder.
         settings: Class table, tile size and split.
         seed: Seed of the split.
+        progress: Receives the state of reading labels, which some splits depend on.
 
     Returns:
         The collection, with class indices as codes.
@@ -99,19 +107,21 @@ def open_tiles(tiles: Path, settings: DataSettings, seed: int) -> Labelled:
     table = ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
     if table is None:
         raise InputError(f"{tiles}: no class table found. Add classes.yaml, or set data.classes.")
-    parts, codes = split_patches(pairs, settings, seed), np.arange(256, dtype=np.uint8)
-    gsd, notes = ground_sampling_distance(pairs), part_folders(tiles, pairs)
-    return Labelled(
-        "", tiles, table, codes, LabelSets(table.names), parts, settings.split, gsd, notes=notes
-    )
+    division = divide(pairs, settings, seed, class_counter(table, settings.tile, progress))
+    gsd, codes = ground_sampling_distance(pairs), np.arange(256, dtype=np.uint8)
+    notes = [*part_folders(tiles, pairs), *division.notes(table.names)]
+    return Labelled("", tiles, table, codes, LabelSets(table.names), division, gsd, notes=notes)
 
 
-def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
+def open_collections(
+    settings: DataSettings, seed: int, progress: Progress | None = None
+) -> list[Labelled]:
     """Opens the collections that the settings list.
 
     Args:
         settings: Settings with `collections` and the `classes` of the model.
         seed: Seed of the splits.
+        progress: Receives the state of reading labels, which some splits depend on.
 
     Returns:
         The collections, with codes that are the same in all of them.
@@ -152,14 +162,15 @@ def open_collections(settings: DataSettings, seed: int) -> list[Labelled]:
     ):
         codes = np.full(256, IGNORED, np.uint8)
         codes[: len(admitted)] = [labels.code(some) for some in admitted]
-        parts = split_collection(pairs, one, name, settings, seed)
+        counter = class_counter(own, settings.tile, progress)
+        division = split_collection(pairs, one, name, settings, seed, counter)
         gsd, notes = _choose_gsd(pairs, one)
-        folder, split = Path(settings.root, one.path), one.split or settings.split
-        held = labels.of(codes.tolist())
+        folder, held = Path(settings.root, one.path), labels.of(codes.tolist())
         notes = [*part_folders(folder, pairs), *notes, *wide_classes(one, target)]
+        notes += division.notes(own.names)
         opened.append(
             Labelled(
-                name, folder, own, codes, held, parts, split, gsd, one.weight, one.pixel_size, notes
+                name, folder, own, codes, held, division, gsd, one.weight, one.pixel_size, notes
             )
         )
     for part in PARTS[:2]:

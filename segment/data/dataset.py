@@ -1,7 +1,6 @@
 """Batches of tiles for training: cut, preprocessed and augmented."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +16,13 @@ from segment.core.labels.classes import IGNORED
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
 from segment.data.augment import Change
-from segment.data.patches import Patch
+from segment.data.patches import Patch, crop_areas
 from segment.data.pixels import Decoded, TilePixels
+from segment.data.splitting.crop_area import square_around
+from segment.data.splitting.sampling import BalancedSampling, draw_pixel, shares_by_collection
+
+Pixel = tuple[int, int]
+"""Row and column of a pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,20 +33,26 @@ class Drawing:
         augment: Makes a change of tiles from a seed (see `augmentation`). Without it, tiles come in
             order.
         random_crops: Whether to draw each tile at random from the patch's image instead.
+        within: Whether random crops keep to the ground of the patches, as where an image is divided
+            between parts.
         zoom: Random crops are enlarged or reduced by up to this fraction.
         pixel_sizes: By collection, random crops are seen at pixels so many times as large as their
             own, in place of `zoom`.
-        weights: Share of the tiles drawn from each collection. Without `weights` and `tiles`, each
-            patch comes once in an epoch.
+        weights: Share of the tiles drawn from each collection. Without `weights`, `tiles` and
+            `pixels`, each patch comes once in an epoch.
+        pixels: Labelled pixels of each code in each patch, (patches, codes), by which all classes
+            are drawn equally often, and random crops are drawn around their pixels.
         tiles: Tiles in an epoch; 0: as many as there are patches.
         seed: Seed of all that is random.
     """
 
     augment: Callable[[int], Change] | None = None
     random_crops: bool = False
+    within: bool = False
     zoom: float = 0.0
     pixel_sizes: Mapping[str, PixelSizes] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    pixels: NDArray[np.int64] | None = None
     tiles: int = 0
     seed: int = 0
 
@@ -91,18 +101,15 @@ class TileDataset(keras.utils.PyDataset):
         self.tile, self.batch_size, self.epoch = tile, batch_size, epoch
         self._pixels, self._preprocessing, self._drawing = pixels, preprocessing, drawing
         self.epoch_tiles = drawing.tiles or len(self.patches)
-        self._shares = self._draw_by(drawing.weights)
-
-    def _draw_by(self, weights: Mapping[str, float]) -> NDArray[np.float64] | None:
-        """Returns the probability of each patch, (patches,); None where each comes once."""
-        if not weights and self.epoch_tiles == len(self.patches):
-            return None
-        counts = Counter(patch.pair.collection for patch in self.patches)
-        shares = np.array(
-            [weights.get(p.pair.collection, 1.0) / counts[p.pair.collection] for p in self.patches]
-        )
-        drawn: NDArray[np.float64] = shares / shares.sum()
-        return drawn
+        self._balance: BalancedSampling | None = None
+        self._shares: NDArray[np.float64] | None = None  # of each patch; None: each once
+        of_patches = [patch.pair.collection for patch in self.patches]
+        if drawing.pixels is not None:
+            self._balance = BalancedSampling(drawing.pixels, of_patches, drawing.weights)
+            self._shares = self._balance.shares
+        elif drawing.weights or self.epoch_tiles != len(self.patches):
+            self._shares = shares_by_collection(of_patches, drawing.weights)
+        self._areas = crop_areas(self.patches, tile) if drawing.within else {}
 
     def __len__(self) -> int:
         """Returns the number of batches in an epoch."""
@@ -112,7 +119,7 @@ class TileDataset(keras.utils.PyDataset):
         """Returns the images and masks of a batch of the current epoch."""
         random = np.random.default_rng([self._drawing.seed, self.epoch, index])
         chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
-        tiles = [self._cut(self.patches[i], random) for i in chosen]
+        tiles = [self._cut(i, random) for i in chosen]
         if self._drawing.augment is not None:
             change = self._drawing.augment(int(random.integers(2**31)))
             tiles = [change(image, mask) for image, mask in tiles]
@@ -128,7 +135,7 @@ class TileDataset(keras.utils.PyDataset):
         Returns:
             Image (tile, tile, bands) and mask (tile, tile) uint8.
         """
-        return self._cut(self.patches[index], np.random.default_rng(self._drawing.seed))
+        return self._cut(index, np.random.default_rng(self._drawing.seed))
 
     def draw(self, count: int) -> Iterator[NDArray[Any]]:
         """Draws tiles at random as for training, without augmentation.
@@ -141,7 +148,7 @@ class TileDataset(keras.utils.PyDataset):
         """
         random = np.random.default_rng([self._drawing.seed, count])
         for index in random.choice(len(self.patches), count, p=self._shares):
-            yield self._cut(self.patches[index], random)[0]
+            yield self._cut(index, random)[0]
 
     def on_epoch_end(self) -> None:
         """Moves on to the next epoch; Keras calls it."""
@@ -156,15 +163,17 @@ class TileDataset(keras.utils.PyDataset):
         return random.choice(len(self.patches), self.epoch_tiles, p=self._shares)
 
     def _cut(
-        self, patch: Patch, random: np.random.Generator
+        self, index: int, random: np.random.Generator
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        patch = self.patches[index]
         whole = self._pixels.load(patch.pair)
         if self._drawing.random_crops:
+            pixel = self._draw_pixel(index, whole, random) if self._balance else None
             sizes = self._drawing.pixel_sizes.get(patch.pair.collection)
-            image, valid, mask = (
-                self._random_crop(whole, random)
+            image, valid, mask = self._at_tile_size(
+                self._random_crop(whole, patch, pixel, random)
                 if sizes is None
-                else self._seen_at(whole, sizes, random)
+                else self._seen_at(whole, patch, pixel, sizes, random)
             )
         else:
             image, valid, mask = whole.cut(patch.row, patch.column, self.tile)
@@ -173,27 +182,51 @@ class TileDataset(keras.utils.PyDataset):
             mask[:, : patch.seen_columns] = IGNORED
         return preprocess(image, self._preprocessing, valid), mask
 
-    def _random_crop(self, whole: Decoded, random: np.random.Generator) -> Decoded:
+    def _draw_pixel(self, index: int, whole: Decoded, random: np.random.Generator) -> Pixel | None:
+        """Draws the pixel that a balanced crop is drawn around, by row and column of the image."""
+        assert self._balance
+        patch = self.patches[index]
+        top, left = patch.row + patch.seen_rows, patch.column + patch.seen_columns
+        seen = whole.mask[top : patch.row + self.tile, left : patch.column + self.tile]
+        found = draw_pixel(seen, self._balance.draw_code(index, random), random)
+        return None if found is None else (top + found[0], left + found[1])
+
+    def _random_crop(
+        self, whole: Decoded, patch: Patch, pixel: Pixel | None, random: np.random.Generator
+    ) -> Decoded:
         size = round(self.tile / random.uniform(1 - self._drawing.zoom, 1 + self._drawing.zoom))
         # so no pixel comes from beyond the image
         size = min(size, max(self.tile, min(whole.mask.shape)))
-        row, column = (
-            int(random.integers(max(length - size, 0) + 1)) for length in whole.mask.shape
-        )
-        return self._at_tile_size(whole.cut(row, column, size))
+        if area := self._areas.get(patch.pair.image):
+            return whole.cut(*area.place(patch.row, patch.column, size, random, pixel))
+        if pixel is not None:
+            return whole.cut(*square_around(pixel, size, whole.shape, random), size)
+        row, column = (int(random.integers(max(length - size, 0) + 1)) for length in whole.shape)
+        return whole.cut(row, column, size)
 
-    def _seen_at(self, whole: Decoded, sizes: PixelSizes, random: np.random.Generator) -> Decoded:
+    def _seen_at(
+        self,
+        whole: Decoded,
+        patch: Patch,
+        pixel: Pixel | None,
+        sizes: PixelSizes,
+        random: np.random.Generator,
+    ) -> Decoded:
         """Cuts a random square at pixels of a random size.
 
         Pixels twice as large are as likely as pixels half as large. Where an image is too small it
         is reflected, so that small images are seen at coarse pixels as well.
         """
         size = round(self.tile * math.exp(random.uniform(*np.log(sizes))))
+        if area := self._areas.get(patch.pair.image):
+            return whole.around(*area.place(patch.row, patch.column, size, random, pixel))
+        if pixel is not None and size <= min(whole.shape):
+            return whole.around(*square_around(pixel, size, whole.shape, random), size)
         row, column = (
             int(random.integers(min(length - size, 0), max(length - size, 0) + 1))
-            for length in whole.mask.shape
+            for length in whole.shape
         )
-        return self._at_tile_size(whole.around(row, column, size))
+        return whole.around(row, column, size)
 
     def _at_tile_size(self, cut: Decoded) -> Decoded:
         if len(cut.mask) == self.tile:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.labels.classes import IGNORED
+from segment.data.splitting.crop_area import CropArea
 from segment.data.tiles import Pair
 from segment.tiling import tile_starts
 
@@ -68,6 +70,26 @@ def grid_patches(pairs: Sequence[Pair], tile: int) -> list[Patch]:
             for column in columns
         ]
     return patches
+
+
+def crop_areas(patches: Sequence[Patch], tile: int) -> dict[Path, CropArea]:
+    """Finds where crops may be in images that are larger than a tile.
+
+    Args:
+        patches: Patches whose ground crops may show.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        The area of each such image, by its path.
+    """
+    of_pair: dict[Pair, list[tuple[int, int]]] = {}
+    for patch in patches:
+        if max(patch.pair.info.height, patch.pair.info.width) > tile:
+            of_pair.setdefault(patch.pair, []).append((patch.row, patch.column))
+    return {
+        pair.image: CropArea(np.array(corners), pair.info.height, pair.info.width, tile)
+        for pair, corners in of_pair.items()
+    }
 
 
 def pad_tile(

@@ -39,6 +39,11 @@ class Decoded(NamedTuple):
     valid: NDArray[np.bool_]
     mask: NDArray[np.uint8]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.mask.shape[0], self.mask.shape[1]
+
     def cut(self, row: int, column: int, edge: int) -> "Decoded":
         """Cuts out a square; what lies beyond the image is padded as in `pad_tile`.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from segment.config import Collection, DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
+from segment.data.ground import Count, Division, split_ground
 from segment.data.patches import Patch, grid_patches
 from segment.data.tiles import Pair
 
@@ -16,13 +17,7 @@ from segment.data.tiles import Pair
 def split_patches(
     pairs: Sequence[Pair], settings: DataSettings, seed: int
 ) -> dict[Part, list[Patch]]:
-    """Divides patches into training, validation and test.
-
-    Folders that name a part fix it (see `part_named`). `val_groups` and `test_groups` name groups
-    of other folders, or of folders for training. The rest is drawn by seed: whole groups (default),
-    runs of neighbouring images, or single patches, whose neighbours then leak from training into
-    validation. Nothing is drawn where `val_fraction` is 0. A group that a folder fixes is not
-    drawn, and its images outside of such a folder go with it.
+    """Divides patches into training, validation and test, see `divide`.
 
     Args:
         pairs: Images and masks.
@@ -31,6 +26,34 @@ def split_patches(
 
     Returns:
         The patches of each part.
+
+    Raises:
+        InputError: As `divide`.
+    """
+    return divide(pairs, settings, seed).parts
+
+
+def divide(
+    pairs: Sequence[Pair], settings: DataSettings, seed: int, count: Count | None = None
+) -> Division:
+    """Divides patches into training, validation and test.
+
+    Folders that name a part fix it (see `part_named`). `val_groups` and `test_groups` name groups
+    of other folders, or of folders for training. The rest is drawn by seed: whole groups, squares
+    of ground with a margin between parts, runs of neighbouring images, or single patches, whose
+    neighbours then leak from training into validation. By default groups are drawn, or squares
+    where there is only one group. Nothing is drawn where `val_fraction` is 0. A group that a folder
+    fixes is not drawn, and its images outside of such a folder go with it.
+
+    Args:
+        pairs: Images and masks.
+        settings: Split, validation fraction, named groups and tile size.
+        seed: Seed of what is drawn.
+        count: Counts the labelled pixels of patches, so that each class is in each part where that
+            is possible; None to divide by the number of patches.
+
+    Returns:
+        The division.
 
     Raises:
         InputError: If a named group does not exist or is fixed to another part, or if a part that
@@ -51,8 +74,11 @@ def split_patches(
         fixed = _with_runs(fixed, settings.val_fraction, seed)
     free = sorted({p.group for p in fixed if p.part is None})
     learned = sorted({p.group for p in fixed if p.part == "train"})
+    split = settings.split
+    if split == "auto":
+        split = "block" if needs_validation and len(free) + len(learned) == 1 else "group"
     drawn: set[str] = set()
-    if needs_validation and settings.split == "group":
+    if needs_validation and split == "group":
         if learned and not free:
             raise InputError(
                 "No tiles for validation: folders assign all groups to train"
@@ -65,30 +91,43 @@ def split_patches(
                 f" ({', '.join(free)}). Add scenes as further groups, or set data.split=patch"
                 " (scores then are too good)."
             )
-        count = round((len(free) + len(learned)) * settings.val_fraction)
-        drawn = set(random.Random(seed).sample(free, min(max(1, count), len(free) - (not learned))))
+        wanted = round((len(free) + len(learned)) * settings.val_fraction)
+        most = len(free) - (not learned)
+        drawn = set(random.Random(seed).sample(free, min(max(1, wanted), most)))
     parts: dict[Part, list[Patch]] = {part: [] for part in PARTS}
     for patch in grid_patches(fixed, settings.tile):
         parts[patch.pair.part or ("val" if patch.pair.group in drawn else "train")].append(patch)
-    if needs_validation and settings.split == "patch":
+    division = Division(parts, split)
+    if needs_validation and split in ("block", "patch") and parts["train"]:
         patches = [patch for patch in parts["train"] if patch.pair.part is None] or parts["train"]
         kept = (
             []
             if patches is parts["train"]
             else [patch for patch in parts["train"] if patch.pair.part]
         )
-        random.Random(seed).shuffle(patches)
-        count = max(1, round(len(parts["train"]) * settings.val_fraction))
-        parts["val"], parts["train"] = patches[:count], kept + patches[count:]
+        if split == "block":
+            division = split_ground(patches, count, settings.val_fraction, settings.tile, seed)
+            parts["val"], parts["train"] = division.parts["val"], kept + division.parts["train"]
+            division = replace(division, parts=parts)
+        else:
+            random.Random(seed).shuffle(patches)
+            drawn_patches = max(1, round(len(parts["train"]) * settings.val_fraction))
+            parts["val"] = patches[:drawn_patches]
+            parts["train"] = kept + patches[drawn_patches:]
     for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
         if not parts[part]:
             raise InputError(f"No tiles for {part}. Change the split.")
-    return parts
+    return division
 
 
 def split_collection(
-    pairs: Sequence[Pair], one: Collection, name: str, settings: DataSettings, seed: int
-) -> dict[Part, list[Patch]]:
+    pairs: Sequence[Pair],
+    one: Collection,
+    name: str,
+    settings: DataSettings,
+    seed: int,
+    count: Count | None = None,
+) -> Division:
     """Divides the patches of a collection.
 
     Args:
@@ -97,12 +136,13 @@ def split_collection(
         name: Its name, by which its groups start.
         settings: Split, validation fraction and tile size.
         seed: Seed of what is drawn.
+        count: Counts the labelled pixels of patches, see `divide`.
 
     Returns:
-        The patches of each part.
+        The division.
 
     Raises:
-        InputError: As in `split_patches`, and if groups of a collection of weight 0 are named.
+        InputError: As in `divide`, and if groups of a collection of weight 0 are named.
     """
     if one.weight == 0:
         if one.val_groups:
@@ -110,7 +150,8 @@ def split_collection(
                 f"data.collections: {name}: weight 0 leaves no tiles for val_groups, all are test."
                 " Leave val_groups out, or set a weight."
             )
-        return {"train": [], "val": [], "test": grid_patches(pairs, settings.tile)}
+        tests = grid_patches(pairs, settings.tile)
+        return Division({"train": [], "val": [], "test": tests}, "group")
     groups = {pair.group for pair in pairs}
 
     def whole_name(group: str) -> str:
@@ -123,7 +164,7 @@ def split_collection(
         "test_groups": [whole_name(group) for group in one.test_groups],
     }
     try:
-        return split_patches(pairs, settings.model_copy(update=own), seed)
+        return divide(pairs, settings.model_copy(update=own), seed, count)
     except InputError as error:
         raise InputError(f"data.collections: {name}: {error}") from error
 

@@ -53,12 +53,16 @@ class Survey:
         statistics: Statistics of the training pixels after preprocessing.
         class_pixels: (codes,) int64, pixels of each code in the masks of each part, see
             `LabelSets`.
+        patch_pixels: (patches, codes) int64, pixels of each code in each training patch.
+        labelled: Share of the pixels of each part that have a code, 0 to 1.
         undeclared: Pixels by value or colour that the class table does not name, in all masks.
         record: Record of all images, by which they are recognised later.
     """
 
     statistics: BandStatistics
     class_pixels: dict[Part, NDArray[np.int64]]
+    patch_pixels: NDArray[np.int64]
+    labelled: dict[Part, float]
     undeclared: Counter[str]
     record: TrainingRecord
 
@@ -89,27 +93,34 @@ def survey(
             to score, and as `preprocess` does.
     """
     of_image: dict[Path, list[tuple[Part, Patch]]] = {}
+    positions: dict[Path, list[int]] = {}
     for part, patches in parts.items():
-        for patch in patches:
+        for position, patch in enumerate(patches):
             of_image.setdefault(patch.pair.image, []).append((part, patch))
+            positions.setdefault(patch.pair.image, []).append(position)
     codes = codes or len(pixels.class_table)
     class_pixels = {part: np.zeros(codes, np.int64) for part, some in parts.items() if some}
+    patch_pixels = np.zeros((len(parts.get("train", [])), codes), np.int64)
+    areas = dict.fromkeys(class_pixels, 0)
     first = of_image[min(of_image)][0][1].pair.info
     meter = BandStatisticsMeter(first.bands, first.dtype)
     remembered: list[RecordEntry] = []
     done, total = 0, sum(map(len, of_image.values()))
-    for _, placed in sorted(of_image.items()):
+    for path, placed in sorted(of_image.items()):
         whole = pixels.load(placed[0][1].pair)
         remembered += remember(whole.image, placed, tile)
         height, width = whole.mask.shape
-        for part, patch in placed:
+        for (part, patch), position in zip(placed, positions[path], strict=True):
             image, valid, mask = whole.cut(patch.row, patch.column, tile)
             new = (
                 slice(patch.seen_rows, height - patch.row),
                 slice(patch.seen_columns, width - patch.column),
             )
-            class_pixels[part] += np.bincount(mask[new].ravel(), minlength=256)[:codes]
+            held = np.bincount(mask[new].ravel(), minlength=256)[:codes]
+            class_pixels[part] += held
+            areas[part] += mask[new].size
             if part == "train":
+                patch_pixels[position] = held
                 meter.add(preprocess(image, preprocessing, valid)[new], valid[new])
             done += 1
             if progress:
@@ -122,4 +133,11 @@ def survey(
                 " the split."
             )
     undeclared = sum(pixels.unknown.values(), Counter[str]())
-    return Survey(meter.statistics(), class_pixels, undeclared, TrainingRecord.of(remembered))
+    return Survey(
+        meter.statistics(),
+        class_pixels,
+        patch_pixels,
+        {part: float(held.sum() / areas[part]) for part, held in class_pixels.items()},
+        undeclared,
+        TrainingRecord.of(remembered),
+    )

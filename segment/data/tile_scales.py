@@ -44,9 +44,8 @@ def scale_collections(
         pair = patch.pair
         return replace(patch, pair=replace(pair, info=pair.info.scaled(scale)))
 
-    return [
-        replace(
-            one, parts={part: [scaled(patch) for patch in some] for part, some in one.parts.items()}
-        )
-        for one in collections
-    ], scale
+    def divided(one: Labelled) -> Labelled:
+        parts = {part: [scaled(patch) for patch in some] for part, some in one.parts.items()}
+        return replace(one, division=replace(one.division, parts=parts))
+
+    return [divided(one) for one in collections], scale

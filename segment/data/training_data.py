@@ -28,6 +28,7 @@ from segment.data.tiles import Pair
 from segment.label_sets import LabelSets
 
 _LISTED = 100
+_RARE = 0.01  # share of the labelled training pixels
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ class TrainingData:
         settings, seed = config.data, split_seed(config.data.split_seed, config.training)
         check_data(tiles, settings)
         collections = (
-            open_collections(settings, seed)
+            open_collections(settings, seed, progress)
             if tiles is None
-            else [open_tiles(tiles, settings, seed)]
+            else [open_tiles(tiles, settings, seed, progress)]
         )
         collections, scale = scale_collections(collections, settings.scale, progress)
         require_alike([pair for one in collections for pair in one.pairs])
@@ -131,6 +132,7 @@ class TrainingData:
             for part in PARTS:
                 if one.parts[part]:
                     progress.say(_describe(part, one.parts[part], settings.tile))
+        progress.say(_describe_labels(found, table.names))
         masks = {
             "absent": absent,
             "undeclared": dict(found.undeclared.most_common(_LISTED)),
@@ -269,10 +271,23 @@ def _print_notes(one: Labelled, progress: Progress) -> None:
         progress.say(f"note: {one.folder}: {note}")
     for note in one.notes:
         progress.say(f"note: {_prefix(one)}{note}")
-    for group in leaks(one.parts) if one.split != "run" else []:
+    for group in leaks(one.parts) if one.division.split not in ("run", "block") else []:
         progress.say(
             f"warning: tiles of {group!r} are both trained on and scored: the scores are too good"
         )
+
+
+def _describe_labels(found: Survey, names: Sequence[str]) -> str:
+    """The labelled share of each part, and the classes that are rare in training."""
+    shares = ", ".join(f"{share:.2%} of {part}" for part, share in found.labelled.items())
+    held = found.class_pixels["train"][: len(names)]
+    rare = [
+        f"{name} ({share:.2%})"
+        for name, share in zip(names, held / max(held.sum(), 1), strict=True)
+        if 0 < share < _RARE
+    ]
+    advice = f"; rare in train: {', '.join(rare)}, see data.sampling=balanced" if rare else ""
+    return f"labelled pixels: {shares}{advice}"
 
 
 def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:

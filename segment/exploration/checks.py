@@ -31,7 +31,7 @@ def _divided(folder: TileSummary) -> Iterator[Values]:
 
 def _neighbours(folder: TileSummary, within: bool) -> Iterator[Values]:
     """Finds neighbours in the same group, or in different ones, which a split would divide."""
-    borders = folder.borders.items()
+    borders = folder.borders.items() if not (within and len(folder.groups) == 1) else ()
     if found := Counter({two: n for two, n in borders if (two[0] == two[1]) == within}):
         (first, second), count = found.most_common(1)[0]
         rest = len(found) - 1
@@ -46,6 +46,26 @@ def _neighbours(folder: TileSummary, within: bool) -> Iterator[Values]:
             "groups": len(folder.groups),
             "images": len(folder.images),
         }
+
+
+def _divided_by_ground(folder: TileSummary) -> Iterator[Values]:
+    if division := folder.division:
+        parts = {part: len(patches) for part, patches in division.parts.items()}
+        lacks = division.notes(folder.class_table.names)[1:]
+        yield {
+            "groups": listed(list(folder.groups)),
+            "edge": division.edge,
+            "train": parts["train"],
+            "val": parts["val"],
+            "margin": len(division.margin),
+            "lacks": "".join(f" {lack[0].upper()}{lack[1:]}." for lack in lacks),
+        }
+
+
+def _undivided(folder: TileSummary) -> Iterator[Values]:
+    if folder.undivided:
+        what, _, cure = str(folder.undivided).partition(". ")
+        yield {"what": what, "cure": cure}
 
 
 def _missing_classes(folder: TileSummary) -> Iterator[Values]:
@@ -89,6 +109,20 @@ CHECKS: tuple[Check[TileSummary], ...] = (
         "Scenes are divided between parts: {groups} are in train and in val or test.",
         "The model is scored next to what it learned from, so scores are too high.",
         "Keep all images of a scene in one part.",
+    ),
+    Check(
+        _undivided,
+        "{what}.",
+        "Training refuses the folder.",
+        "{cure}",
+    ),
+    Check(
+        _divided_by_ground,
+        "Squares of ground of {edge} px are divided between training and validation, not groups"
+        " ({groups}).",
+        "{train} tiles train, {val} are for validation, and {margin} between them are left out,"
+        " closer than half a tile to another part.{lacks}",
+        "Keep it, or add scenes as further groups: unfamiliar ground is a harder test.",
     ),
     Check(
         partial(_neighbours, within=False),
@@ -135,7 +169,7 @@ CHECKS: tuple[Check[TileSummary], ...] = (
         "Accuracy depends on the frequent classes alone, and a model may never predict the rare"
         " ones.",
         "Compare the Jaccard index of each class; keep focal + Dice, or --set"
-        " loss.class_weights=balanced",
+        " loss.class_weights=balanced or data.sampling=balanced",
     ),
     Check(
         _classes_of_one_group,

@@ -13,6 +13,7 @@ from segment.exploration.image_statistics import read_pair
 from segment.exploration.summary import TileSummary
 from segment.map_outputs.pictures import colored
 from segment.tiling import tile_starts
+from segment.training.part_figure import plot_division
 
 _LISTED = 100  # groups
 _WINDOWS = 6  # of each class
@@ -28,7 +29,7 @@ def page_content(folder: TileSummary) -> PageContent:
     Returns:
         The content of the page.
     """
-    names = folder.class_table.names
+    names, division = folder.class_table.names, folder.division
     total = folder.class_counts.sum() + folder.ignored
     rows = []
     for group, pixels in list(folder.group_pixels.items())[:_LISTED]:
@@ -57,6 +58,7 @@ def page_content(folder: TileSummary) -> PageContent:
         apart="Groups that are apart differ in light, season or ground: keep one for validation to"
         " see how far a model generalises.",
         read=_read_picture,
+        split=None if division is None else plot_division(division, folder.settings.tile),
     )
 
 

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.config import DataSettings
+from segment.core.errors import InputError
 from segment.core.exploration.summary import Summary
 from segment.core.labels.classes import IGNORED
 from segment.core.splits import part_named
+from segment.data.ground import Division, class_counter
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading
+from segment.data.splits import divide
 from segment.data.tiles import Pair
 from segment.exploration.class_tables import DeclaredTable
 from segment.exploration.image_statistics import TileStatistics
@@ -103,6 +106,29 @@ class TileSummary(Summary):
             if any(folder != "images" and not part_named(folder) for folder in folders):
                 parts.setdefault(pair.group, set()).add(pair.part or "train")
         return sorted(group for group, some in parts.items() if "train" in some and len(some) > 1)
+
+    @cached_property
+    def _divided_ground(self) -> Division | InputError | None:
+        settings = self.settings
+        lone = len(self.groups) == 1 and settings.split == "auto"
+        if not lone and settings.split != "block":
+            return None
+        counter = class_counter(self.class_table, settings.tile)
+        try:
+            found = divide(self.pairs, settings, settings.split_seed or 0, counter)
+        except InputError as error:
+            return error
+        return found if found.edge else None
+
+    @property
+    def division(self) -> Division | None:
+        """Division by squares of ground that training makes; None where it divides otherwise."""
+        return self._divided_ground if isinstance(self._divided_ground, Division) else None
+
+    @property
+    def undivided(self) -> InputError | None:
+        """The reason why training cannot divide the images by squares of ground."""
+        return self._divided_ground if isinstance(self._divided_ground, InputError) else None
 
     @property
     def figures(self) -> dict[str, Any]:

@@ -35,9 +35,9 @@ from segment.core.networks.weight_sources import check_source
 from segment.core.pixels.normalise import normalisation
 from segment.core.progress import Progress
 from segment.core.training.history import Row
-from segment.core.training.loop import Training, fit
+from segment.core.training.loop import fit
 from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
-from segment.core.training.session import start_session
+from segment.core.training.session import Training, start_session
 from segment.training.crops import RGB_STATISTICS, Crops, read_image
 from segment.training.feature_comparison import compare
 

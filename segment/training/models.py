@@ -1,6 +1,7 @@
 """U-Net and its siblings from segmentation-models; the one file that knows their quirks."""
 
 import difflib
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from segment.core.networks.backbones import (
     imagenet_weights,
     segmentation_models,
 )
+from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import layers_by_name, set_momentum, weighted_layers
 from segment.core.networks.pretrained import Built, Loaded, load_weights
 from segment.core.networks.weight_sources import check_source
@@ -98,6 +100,7 @@ def build_model(
     normalise: Normalisation,
     tile: int,
     pretrained: bool = True,
+    names: Sequence[str] = (),
 ) -> Built:
     """Builds a network from pixels, as the file holds them, to class probabilities.
 
@@ -111,6 +114,8 @@ def build_model(
         normalise: Kind of normalisation.
         tile: Edge of a training tile, pixels.
         pretrained: Whether to load weights; not needed where all weights are replaced later.
+        names: Names of the classes. With them, a head is taken over for the classes that the model
+            has that the weights come from; without them, if it has as many outputs.
 
     Returns:
         The network, and the weights that were loaded.
@@ -133,7 +138,7 @@ def build_model(
         encoder_weights=None,
     )
     set_momentum(core, settings.batch_norm_momentum)
-    loaded = _load(core, settings) if pretrained else None
+    loaded = _load(core, settings, names) if pretrained else None
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
     source = settings.encoder_weights if settings.weights == "none" else settings.weights
     mode = resolve_auto(normalise, source, statistics)
@@ -169,13 +174,22 @@ def _source(settings: ModelSettings) -> str:
     )
 
 
-def _load(core: "keras.Model", settings: ModelSettings) -> Loaded | None:
+def _load(
+    core: "keras.Model", settings: ModelSettings, names_of_classes: Sequence[str]
+) -> Loaded | None:
     backbone = settings.backbone
     if settings.weights != "none":
-        name = f"{settings.architecture}/{backbone}"
-        return load_weights(
-            core, layers_by_name(core), _source(settings), None, network=name, setting=_WEIGHTS
+        name, layers, source = (
+            f"{settings.architecture}/{backbone}",
+            layers_by_name(core),
+            _source(settings),
         )
+        head = None
+        if names_of_classes and (info := source_info(source, "segment")):
+            last = weighted_layers(core)[-1]
+            layer = next(key for key, layer in layers.items() if layer is last)
+            head = Head(layer, names_of_classes, info.class_table.names)
+        return load_weights(core, layers, source, None, network=name, setting=_WEIGHTS, head=head)
     if settings.encoder_weights == "none":
         return None
     inside = layers_by_name(core)  # PSPNet ends its encoder at an eighth of the resolution

@@ -21,6 +21,7 @@ from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer
 from segment.data.training_data import TrainingData
 from segment.training.models import divide_logits
+from segment.training.part_figure import add_division
 from segment.training.report import PANELS, add_scores
 from segment.training.scoring import Evaluation, sample_answers, score_known
 
@@ -56,6 +57,9 @@ def finish_training(
     results = _score_parts(best, scored, pixels, data, session)
 
     def add(page: Report, heading: str, part: Part) -> None:
+        if part == "val":
+            for one in data.collections:
+                add_division(page, one.name, one.division, session.config.data.tile)
         tiles, predict = scored[part], best.predict_on_batch
         add_scores(page, heading, results[part], tiles, predict, data.class_table)
 

@@ -17,8 +17,8 @@ from segment.core.pixels.augment import value_range
 from segment.core.progress import Progress
 from segment.core.training.finished_run import Run
 from segment.core.training.history import Row
-from segment.core.training.loop import Training, fit
-from segment.core.training.session import Session, start_session
+from segment.core.training.loop import fit
+from segment.core.training.session import Session, Training, start_session
 from segment.data.augment import augmentation
 from segment.data.collections import check_data
 from segment.data.dataset import TileDataset
@@ -89,6 +89,7 @@ def _build(config: Config, data: TrainingData, pretrained: bool) -> Built:
         config.data.normalise,
         config.data.tile,
         pretrained=pretrained,
+        names=data.class_table.names,
     )
 
 

@@ -44,6 +44,7 @@ def training_tiles(pixels: TilePixels, data: TrainingData, config: Config) -> Ti
         drawing=Drawing(
             augment=partial(augmentation, changes, data.survey.statistics),
             random_crops=random_crops,
+            within=any(one.division.split == "block" for one in data.collections),
             zoom=zoom,
             pixel_sizes=data.pixel_sizes(config.augment.pixel_size) if random_crops else {},
             weights=(
@@ -51,6 +52,7 @@ def training_tiles(pixels: TilePixels, data: TrainingData, config: Config) -> Ti
                 if config.data.collections
                 else {}
             ),
+            pixels=data.survey.patch_pixels if config.data.sampling == "balanced" else None,
             tiles=config.data.epoch_tiles,
             seed=config.training.seed,
         ),

@@ -21,6 +21,7 @@ from tests.benchmarks.leave_one_out import leave_one_out
 from tests.benchmarks.material import mapping_model
 from tests.benchmarks.measure import machine
 from tests.benchmarks.memory import memory
+from tests.benchmarks.one_scene import one_scene
 from tests.benchmarks.peers import peers
 from tests.benchmarks.samplers import samplers
 from tests.benchmarks.seams import killed, seams
@@ -30,7 +31,15 @@ from tests.benchmarks.tiles import tiles
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
 MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
-BY_THEMSELVES = ("labels", "few_tiles", "few_images", "many_blocks", "leave_one_out", "samplers")
+BY_THEMSELVES = (
+    "labels",
+    "few_tiles",
+    "few_images",
+    "many_blocks",
+    "leave_one_out",
+    "samplers",
+    "one_scene",
+)
 
 
 def main() -> None:
@@ -38,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last nine by default"
+        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last ten by default"
     )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
@@ -107,6 +116,8 @@ def main() -> None:
         few_images(given.images, given.seed, given.sampler)
     if "samplers" in names:
         samplers()
+    if "one_scene" in names:
+        one_scene()
     if "leave_one_out" in names:
         leave_one_out(given.collections, given.set)
     mapping = [name for name in names if name not in BY_THEMSELVES]

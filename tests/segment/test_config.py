@@ -74,6 +74,8 @@ def test_settings_survive_their_file(tmp_path):
         ("training.epochs", ["part.key=value"]),
         ("training.epochs.x=1", ["training.epochs"]),
         ("training.warmup_epochs=100", ["warmup_epochs"]),
+        ("training={minutes: 5, steps_per_epoch: 9}", ["minutes 5, steps_per_epoch 9", "at 0"]),
+        ("training.minutes=-1", ["training.minutes", "-1"]),
         ("model.backbone=[", ["model.backbone"]),
         (
             "loss.class_weights=heavy",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from segment.core.exploration.summary import ExploredImage, Summary
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import plot_gallery
 from segment.core.reports.page import Finding, Report, write_report_folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LISTED, _NAMED, _OUTLIERS, _COPIES = 100, 5, 15, 10
 
@@ -50,6 +53,7 @@ class PageContent:
         colors: Colour of each label, for the scatter plot.
         apart: What it means if images of several labels lie apart in the scatter plot.
         read: Reads an image for display.
+        split: Figure of how training would divide the data, and its caption, if there is one.
     """
 
     title: str
@@ -61,6 +65,7 @@ class PageContent:
     colors: Mapping[str, str]
     apart: str
     read: Callable[[Source], Picture]
+    split: "tuple[Figure, str] | None" = None
 
 
 def report_exploration(
@@ -137,6 +142,10 @@ def _add_classes(page: Report, summary: Summary, content: PageContent) -> None:
         page.heading("Groups")
         page.text("A group is a scene. Training and validation never share one.")
         page.table(*content.groups)
+    if content.split:
+        page.heading("Split")
+        page.text("There is one group, which training divides by squares of ground.")
+        page.figure(*content.split, photographs=True)
 
 
 def _add_pictures(

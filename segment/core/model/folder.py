@@ -165,6 +165,30 @@ def check_files(
         )
 
 
+def network_of(weights: str, task: str, keys: Sequence[str]) -> dict[str, str]:
+    """Returns the settings of the network in a model folder.
+
+    Args:
+        weights: Source of the weights of a training.
+        task: Task of the model to train.
+        keys: Names of the settings that make up the name of a model, in their order.
+
+    Returns:
+        The settings by name; empty if the source is no folder of a model of this task.
+
+    Raises:
+        InputError: If the description of the model cannot be read.
+    """
+    folder = Path(weights)
+    if not (folder.is_dir() and (folder / INFO_FILE).is_file()):
+        return {}
+    info = load_model_info(folder)
+    parts = info.name.split("/")
+    return (
+        dict(zip(keys, parts, strict=True)) if info.task == task and len(parts) == len(keys) else {}
+    )
+
+
 def bundled_weights(folder: Path, backbone: str) -> str:
     """Returns the file from which the weights of a bundled model are read.
 

@@ -230,7 +230,7 @@ def inherit(source: str, bundled: Path, progress: Progress) -> list[TrainingReco
     """Reads the record of the model whose weights a training starts from.
 
     Args:
-        source: Source of the weights as in the settings of a training, a file or a word.
+        source: Source of the weights as in the settings of a training: a file, a folder or a word.
         bundled: Model folder that the word "bundled" stands for.
         progress: Prints a note where that model has no record.
 
@@ -242,7 +242,8 @@ def inherit(source: str, bundled: Path, progress: Progress) -> list[TrainingReco
     """
     if source in ("none", "imagenet"):
         return []
-    folder = bundled if source == "bundled" else Path(source).parent
+    path = Path(source)
+    folder = bundled if source == "bundled" else path if path.is_dir() else path.parent
     # Without either file it is not a model of this package.
     if not (folder / RECORD_FILE).exists() and not (folder / INFO_FILE).exists():
         return []

@@ -1,6 +1,6 @@
 """Pretrained weights, copied into networks by layer name."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.networks.head import Head
 from segment.core.networks.layers import Weights, layers_by_name
 from segment.core.networks.weight_sources import read_weights
 
@@ -23,19 +24,22 @@ class Loaded:
         source: Source of the weights, as given to `load_weights`.
         loaded: Names of the layers that got weights.
         missing: Names of the layers that keep their initial values.
+        classes: Classes whose part of the head was taken over.
     """
 
     source: str
     loaded: list[str]
     missing: list[str]
+    classes: Sequence[str] = ()
 
     def __str__(self) -> str:
         """Returns one line with the counts and the first missing layers."""
         rest = f"; at their initial values: {', '.join(self.missing[:6])}" if self.missing else ""
         more = f" and {len(self.missing) - 6} more" if len(self.missing) > 6 else ""
+        head = f"; head of {', '.join(self.classes)} taken over" if self.classes else ""
         return (
             f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers"
-            f" loaded{rest}{more}"
+            f" loaded{rest}{more}{head}"
         )
 
 
@@ -61,6 +65,7 @@ def load_weights(
     network: str,
     setting: str,
     rgb: tuple[int, int, int] = (0, 1, 2),
+    head: Head | None = None,
 ) -> Loaded:
     """Copies pretrained weights into a model, or into the backbone within it, by layer name.
 
@@ -75,6 +80,7 @@ def load_weights(
         network: As for `read_weights`.
         setting: As for `read_weights`.
         rgb: Positions of red, green and blue among the input bands, from 0.
+        head: The last layer, if it is taken over class by class.
 
     Returns:
         The layers that got weights, and those that did not.
@@ -90,9 +96,11 @@ def load_weights(
     for name in names:
         layer = layers[name]
         stored = [_depthwise(w, layer) for w in weights.get(name, [])]
-        carried = [
-            carry_over(w, tuple(v.shape), rgb) for w, v in zip(stored, layer.weights, strict=False)
-        ]
+        if head is not None and name == head.layer:
+            carried = head.carry(stored, layer.get_weights())
+        else:
+            shapes = [tuple(v.shape) for v in layer.weights]
+            carried = [carry_over(w, s, rgb) for w, s in zip(stored, shapes, strict=False)]
         if len(stored) == len(layer.weights) and all(w is not None for w in carried):
             layer.set_weights(carried)
             loaded.append(name)
@@ -102,7 +110,8 @@ def load_weights(
         raise InputError(
             f"{setting}: no layer of {source} fits {network}. Use weights of the same network."
         )
-    return Loaded(source, loaded, missing)
+    of_head = head.known if head is not None and head.layer in loaded else ()
+    return Loaded(source, loaded, missing, of_head)
 
 
 def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:

@@ -22,11 +22,23 @@ from segment.core.networks.layers import Weights, weights_of
 from segment.core.networks.torch_file import read_torch
 
 
+def weights_file(source: str) -> str:
+    """Returns the file that holds the weights of a source.
+
+    Args:
+        source: A word such as "imagenet", a weights file, or a model folder such as a run.
+
+    Returns:
+        `model.keras` of a folder; other sources as they are.
+    """
+    return str(Path(source) / MODEL_FILE) if Path(source).is_dir() else source
+
+
 def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", "none")) -> None:
     """Checks that pretrained weights are a known word or a file of a readable kind.
 
     Args:
-        source: A word of `known`, or the path of a weights file.
+        source: A word of `known`, or the path of a weights file or a model folder.
         setting: Name of the setting that holds the source, for errors.
         known: Words that the setting accepts besides files.
 
@@ -34,9 +46,11 @@ def check_source(source: str, setting: str, known: Sequence[str] = ("imagenet", 
         InputError: If the source is neither. For an unknown word or a missing file, the message
             names the setting.
     """
-    path = Path(source)
     if source in known:
         return
+    path = Path(weights_file(source))
+    if path.name == MODEL_FILE and Path(source).is_dir() and not path.is_file():
+        raise InputError(f"{setting}: {source} holds no {MODEL_FILE}. Name the folder of a run.")
     if not path.is_file():
         raise InputError(
             f"{setting}: {source!r} is neither a file nor one of {', '.join(known)}. Check it."
@@ -55,8 +69,8 @@ def read_weights(
 
     Args:
         source: "imagenet", or a file: `.npz` with keys LAYER/WEIGHT, a Keras 2 `.h5`, `.keras` of
-            an earlier training, or in PyTorch's layout `.pth` (a state_dict), `.safetensors`, or
-            `.npz` with PyTorch's keys.
+            an earlier training, or its folder, or in PyTorch's layout `.pth` (a state_dict),
+            `.safetensors`, or `.npz` with PyTorch's keys.
         download: Returns the ImageNet weights. None if there are none.
         network: Name of the network, for errors.
         setting: Name of the setting that holds the source, for errors.
@@ -71,7 +85,7 @@ def read_weights(
         assert download, f"{network} has no ImageNet weights"
         return _download_imagenet(download, network, setting)
     check_source(source, setting)
-    path = Path(source)
+    path = Path(weights_file(source))
     try:
         if (size := path.stat().st_size) > MOST_BYTES:
             raise ValueError(

@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,46 +11,21 @@ import keras
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.model.backend import has_gpu
 from segment.core.training.checkpoints import (
     CHECKPOINT,
     load_checkpoint,
     load_history,
     save_checkpoint,
 )
+from segment.core.training.duration import choose_duration
 from segment.core.training.history import HISTORY, Row, best_row, write_history
-from segment.core.training.optimizers import Phase, build_optimizer
-from segment.core.training.session import Session
+from segment.core.training.optimizers import Phase, compile_phase
+from segment.core.training.pace import Clock
+from segment.core.training.session import Session, Training
+from segment.core.training.shared_batches import FixedSteps
 
 
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What is trained, on what, and how its epochs are scored.
-
-    Attributes:
-        network: Network that is trained in place.
-        dataset: PyDataset with an attribute `epoch`, on whose number alone its batches depend.
-        fingerprint: Fingerprint of the training data. A run is resumed only on its own data.
-        loss: Loss of a batch, of reference and predictions.
-        validate: Called after each epoch; returns "val_loss" and other scores.
-        monitor: Name of the score that determines the best epoch, see `best_row`.
-        save_best: Called with the row of an epoch that is the best so far.
-        phases: Phases that the epochs are divided into. Schedule and optimiser start again with
-            each phase. Only the last phase stops early, and the epochs before it do not count
-            against it. By default one phase.
-    """
-
-    network: keras.Model
-    dataset: Any
-    fingerprint: str
-    loss: Callable[[Any, Any], Any]
-    validate: Callable[[], Row]
-    monitor: str
-    save_best: Callable[[Row], None]
-    phases: Sequence[Phase] = ()
-
-
-def fit(training: Training, session: Session[Any]) -> list[Row]:
+def fit(training: Training, session: Session[Any], clock: Clock = time.monotonic) -> list[Row]:
     """Trains a network.
 
     Training ends after the epochs of the settings, or when the validation score has not improved
@@ -61,13 +35,15 @@ def fit(training: Training, session: Session[Any]) -> list[Row]:
     Args:
         training: What is trained, on what, and how it is scored.
         session: Settings, run folder and devices.
+        clock: Returns seconds, by which `training.minutes` are turned into steps.
 
     Returns:
         The history, one row per epoch.
 
     Raises:
         InputError: If a score or the loss is not finite, if a run cannot be resumed from its
-            checkpoint, or if TensorBoard is asked for and not installed.
+            checkpoint, if minutes cannot be turned into steps on these devices, or if TensorBoard
+            is asked for and not installed.
     """
     settings, devices, network = session.settings, session.devices, training.network
     checkpoint = session.folder / CHECKPOINT
@@ -76,12 +52,21 @@ def fit(training: Training, session: Session[Any]) -> list[Row]:
     resumed, end = len(history), 0
     only = Phase(settings.epochs, settings.learning_rate)
     phases = [phase for phase in training.phases or [only] if phase.epochs]
+    dataset, steps_per_epoch = training.dataset, settings.steps_per_epoch
+    if settings.minutes:
+        duration = choose_duration(training, phases, session, clock)
+        settings, phases = duration.settings(settings), duration.shorten(phases)
+        steps_per_epoch = duration.steps
+    if steps_per_epoch:
+        dataset = FixedSteps(dataset, steps_per_epoch)
     for phase in phases:
         start, end = end, end + phase.epochs
         if end < resumed:
             continue
         phase.freeze()
-        model = _compile(training, phase, session)
+        model = compile_phase(
+            training.network, training.loss, phase, settings, len(dataset), devices
+        )
         if start < resumed:
             load_checkpoint(checkpoint, model)
             write_history(session.folder / HISTORY, history)
@@ -90,9 +75,9 @@ def fit(training: Training, session: Session[Any]) -> list[Row]:
         patience = settings.early_stopping if phase is phases[-1] else 0
         started, first = time.monotonic(), len(history)
         while len(history) < end and not _has_stalled(history, training.monitor, start, patience):
-            epoch = training.dataset.epoch = len(history)
-            steps = _Steps(session, epoch, len(training.dataset))
-            loss = devices.fit(model, training.dataset, epoch, steps)
+            epoch = dataset.epoch = len(history)
+            steps = _Steps(session, epoch, settings.epochs, len(dataset))
+            loss = devices.fit(model, dataset, epoch, steps)
             devices.bring_back(model, network)
             row = {
                 "epoch": epoch + 1.0,
@@ -119,26 +104,10 @@ def fit(training: Training, session: Session[Any]) -> list[Row]:
         # as Keras ends a training: the next phase starts from the moving average, if there is one
         model.optimizer.finalize_variable_values(model.trainable_variables)
         devices.bring_back(model, network)
-    training.dataset.epoch = len(history)
+    dataset.epoch = len(history)
     if board:
         board.on_train_end()
     return history
-
-
-def _compile(training: Training, phase: Phase, session: Session[Any]) -> keras.Model:
-    settings, devices = session.settings, session.devices
-    slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
-    rise = settings.warmup_epochs if settings.warmup_epochs < phase.epochs else phase.epochs / 2
-    own = settings.model_copy(
-        update={"epochs": phase.epochs, "learning_rate": phase.learning_rate, "warmup_epochs": rise}
-    )
-    with devices.scope():
-        model = devices.replicate(training.network)
-        optimizer = build_optimizer(own, len(training.dataset), devices)
-        loss = devices.loss(training.loss)
-        model.compile(optimizer, loss, jit_compile=False if slow_xla else "auto")
-        model.optimizer.build(model.trainable_variables)
-    return model
 
 
 def _has_stalled(history: Sequence[Row], monitor: str, start: int, patience: int) -> bool:
@@ -173,9 +142,9 @@ class _Steps(keras.callbacks.Callback):
     When a fit ends, Keras replaces the weights by their moving average, if the optimiser has one.
     """
 
-    def __init__(self, session: Session[Any], epoch: int, steps: int):
+    def __init__(self, session: Session[Any], epoch: int, epochs: int, steps: int):
         super().__init__()
-        self._progress, self._epochs = session.progress, session.settings.epochs
+        self._progress, self._epochs = session.progress, epochs
         self._epoch, self._steps, self._weights = epoch, steps, list[NDArray[Any]]()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:

@@ -142,3 +142,37 @@ def build_optimizer(
     if settings.clip_norm:
         options["global_clipnorm"] = settings.clip_norm
     return devices.optimizer(kind)(**options)
+
+
+def compile_phase(
+    network: keras.Model,
+    loss: Callable[[Any, Any], Any],
+    phase: Phase,
+    settings: TrainingSettings,
+    steps_per_epoch: int,
+    devices: Devices,
+) -> keras.Model:
+    """Compiles a network for a phase of its training.
+
+    Args:
+        network: Network with the layers frozen that the phase does not train.
+        loss: Loss of a batch, of reference and predictions.
+        phase: Epochs and learning rate.
+        settings: Settings of the training.
+        steps_per_epoch: Number of batches in an epoch.
+        devices: Devices that compute the gradients.
+
+    Returns:
+        The compiled model, with a built optimiser.
+    """
+    slow_xla = keras.backend.backend() == "tensorflow" and not has_gpu()
+    rise = settings.warmup_epochs if settings.warmup_epochs < phase.epochs else phase.epochs / 2
+    own = settings.model_copy(
+        update={"epochs": phase.epochs, "learning_rate": phase.learning_rate, "warmup_epochs": rise}
+    )
+    with devices.scope():
+        model = devices.replicate(network)
+        optimizer = build_optimizer(own, steps_per_epoch, devices)
+        model.compile(optimizer, devices.loss(loss), jit_compile=False if slow_xla else "auto")
+        model.optimizer.build(model.trainable_variables)
+    return model

@@ -30,8 +30,10 @@ from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.history import HISTORY
 
 CURVES_FILE = "curves.png"
+DURATION_FILE = "duration.json"
 _RUN_FILES = (
     CONFIG_FILE,
+    DURATION_FILE,
     HISTORY,
     CURVES_FILE,
     REPORT_FILE,
@@ -48,7 +50,7 @@ _RUN_FILES = (
     "grids",
     "generated",
 )
-_BEGUN = (CONFIG_FILE, RECORD_FILE, "grids", "generated")
+_BEGUN = (CONFIG_FILE, DURATION_FILE, RECORD_FILE, "grids", "generated")
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "data.root", *MACHINERY)
 
 

@@ -1,10 +1,10 @@
-"""A training session: its settings, its run folder and its devices."""
+"""A training session: what is trained, its settings, its run folder and its devices."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import keras
 
@@ -17,7 +17,7 @@ from segment.core.networks.pretrained import Built
 from segment.core.progress import Progress, Silent
 from segment.core.training.devices import Devices, take_devices
 from segment.core.training.history import Row
-from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
+from segment.core.training.optimizers import Phase, dtype_policy, keep_float32, wanted_precision
 from segment.core.training.run_folder import check_run, run_folder
 
 B = TypeVar("B", bound=Built)
@@ -98,6 +98,33 @@ class Session(Generic[C]):
             if record:
                 keep_record(self.folder, record, self.resume)
             yield
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What is trained, on what, and how its epochs are scored.
+
+    Attributes:
+        network: Network that is trained in place.
+        dataset: PyDataset with an attribute `epoch`, on whose number alone its batches depend.
+        fingerprint: Fingerprint of the training data. A run is resumed only on its own data.
+        loss: Loss of a batch, of reference and predictions.
+        validate: Called after each epoch; returns "val_loss" and other scores.
+        monitor: Name of the score that determines the best epoch, see `best_row`.
+        save_best: Called with the row of an epoch that is the best so far.
+        phases: Phases that the epochs are divided into. Schedule and optimiser start again with
+            each phase. Only the last phase stops early, and the epochs before it do not count
+            against it. By default one phase.
+    """
+
+    network: keras.Model
+    dataset: Any
+    fingerprint: str
+    loss: Callable[[Any, Any], Any]
+    validate: Callable[[], Row]
+    monitor: str
+    save_best: Callable[[Row], None]
+    phases: Sequence[Phase] = ()
 
 
 def start_session(

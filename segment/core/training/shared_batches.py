@@ -1,5 +1,6 @@
-"""Batches of an epoch, shared among devices and machines."""
+"""Batches of an epoch, of a fixed number of steps, shared among devices and machines."""
 
+from copy import copy
 from typing import Any
 
 import keras
@@ -48,3 +49,35 @@ class SharedBatches(keras.utils.PyDataset):
             samples = np.resize(samples, (rows, *samples.shape[1:]))
         share = rows // self._machines
         return samples[self._machine * share : (self._machine + 1) * share]
+
+
+class FixedSteps(keras.utils.PyDataset):
+    """Batches of another dataset in epochs of a fixed number of steps.
+
+    Each epoch continues where the one before ended, so that all data are seen equally often.
+
+    Attributes:
+        epoch: Number of the current epoch.
+    """
+
+    def __init__(self, batches: Any, steps: int):
+        """Wraps a dataset.
+
+        Args:
+            batches: PyDataset with an attribute `epoch`, on whose number alone its batches depend.
+            steps: Number of batches in an epoch.
+        """
+        super().__init__(batches.workers, batches.use_multiprocessing, batches.max_queue_size)
+        self._batches, self._steps, self.epoch = batches, steps, 0
+
+    def __len__(self) -> int:
+        """Returns the number of batches in an epoch."""
+        return self._steps
+
+    def __getitem__(self, index: int) -> Any:
+        """Returns a batch of the current epoch."""
+        step = self.epoch * self._steps + index
+        # a copy, since threads may be in the next pass over the data already
+        batches = copy(self._batches)
+        batches.epoch, position = divmod(step, len(batches))
+        return batches[position]

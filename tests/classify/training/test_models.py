@@ -12,11 +12,15 @@ from classify.config import Backbone, DataSettings, Head, ModelSettings, PhaseSe
 from classify.training.models import Built, build_model, check_model, set_trainable
 from classify.training.wide_resnet import wide_resnet50_2
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
+from segment.core.model.folder import save_model_folder
+from segment.core.model.info import LabelInfo
 from segment.core.networks.layers import layers_by_name, weights_of
 from segment.core.networks.pretrained import Loaded
 from segment.core.pixels.normalise import BandStatistics
 from tests.classify.conftest import save_weights
 from tests.conftest import SHARED
+from tests.fakes import tiny_info
 
 pytestmark = pytest.mark.heavy
 
@@ -457,3 +461,29 @@ def test_broken_and_foreign_weights_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match="model.weights: no layer of .* fits baseline"):
         build(weights=str(tmp_path / "vit.safetensors"))
+
+
+def test_a_head_of_the_same_classes_is_taken_over(tmp_path):
+    first = build(head="mlp", dense_units=8)
+    names = ["lake", "field", "forest", "town", "road"]
+    table = [Class(name=n, color=f"#0000{i}0") for i, n in enumerate(names)]
+    info = tiny_info(
+        task="classify", name="baseline/mlp", classes=table, multiple=1, labels=LabelInfo(resize=64)
+    )
+    (tmp_path / "first").mkdir()
+    save_model_folder(tmp_path / "first", first.network, info)
+    settings = ModelSettings(weights=str(tmp_path / "first"), dense_units=8)
+    assert (settings.backbone, settings.head) == ("baseline", "mlp")
+    mixed = ["road", "desert", "lake"]
+    second = build_model(settings, 3, statistics(), "auto", names=mixed)
+    assert second.loaded.missing == [] and "head of road, lake taken over" in str(second.loaded)
+    one, two = (b.network.get_layer("logits").get_weights() for b in (first, second))
+    np.testing.assert_array_equal(two[0][:, [0, 2]], one[0][:, [4, 0]])
+    np.testing.assert_array_equal(
+        second.network.get_layer("hidden").get_weights()[0],
+        first.network.get_layer("hidden").get_weights()[0],
+    )
+    other = build_model(settings, 2, statistics(), "auto", names=["desert", "dune"])
+    assert other.loaded.missing == ["logits"]
+    plain = build_model(settings, 5, statistics(), "auto")  # the backbone alone
+    assert not {"hidden", "logits"} & {*plain.loaded.loaded, *plain.loaded.missing}

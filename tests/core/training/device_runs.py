@@ -17,9 +17,9 @@ from segment.core.errors import InputError
 from segment.core.model.backend import MACHINES, machine_number
 from segment.core.training.devices import take_devices
 from segment.core.training.history import Row
-from segment.core.training.loop import Training, fit
+from segment.core.training.loop import fit
 from segment.core.training.optimizers import Phase
-from segment.core.training.session import Session
+from segment.core.training.session import Session, Training
 from tests.core.training import virtual_devices  # noqa: F401 - starts Keras
 
 _CLASSES = 2

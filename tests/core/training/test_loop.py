@@ -11,9 +11,9 @@ import pytest
 from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.training.history import HISTORY, Row
-from segment.core.training.loop import Training, fit
+from segment.core.training.loop import fit
 from segment.core.training.optimizers import Phase
-from segment.core.training.session import Session
+from segment.core.training.session import Session, Training
 from tests.fakes import StopAfter
 
 pytestmark = pytest.mark.heavy

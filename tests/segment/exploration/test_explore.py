@@ -16,11 +16,12 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.model.runtime import load_model
 from segment.core.progress import Silent
+from segment.data.collections import open_tiles
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.tiles import find_pairs
 from segment.exploration.class_tables import class_table_of
 from segment.exploration.explore import explore
-from tests.conftest import write_raster
+from tests.conftest import two_class_scene, write_raster
 from tests.segment.exploration.test_neighbours import ground
 
 LAND, WATER, BLANK = (0x80, 0x40, 0x00), (0x00, 0x00, 0xFF), (0, 0, 0)
@@ -423,3 +424,24 @@ def test_values_that_look_like_nodata_are_reported(tmp_path, class_table, value)
     (reports if np.isfinite(value) else reports_nothing)(
         exploration, "looks like nodata", f"{value:g}", "band 1, band 2, band 3"
     )
+
+
+def test_one_scene_gets_the_advice_of_training(tmp_path, class_table):
+    image, mask = two_class_scene(320, 320)
+    write_raster(tmp_path / "town" / "images" / "a.png", image)
+    write_raster(tmp_path / "town" / "masks" / "a.png", mask)
+    save_class_table(class_table, tmp_path / "town" / "classes.yaml")
+    settings = DataSettings(tile=32)
+    found = explore(tmp_path / "town", tmp_path / "out", settings)
+    division = open_tiles(tmp_path / "town", settings, 0).division
+    (advice,) = [f for f in found.findings if "Squares of ground" in f.what]
+    counts = [len(division.parts[part]) for part in ("train", "val")]
+    assert f"{counts[0]} tiles train, {counts[1]} are for validation" in advice.meaning
+    assert "Squares of ground of" in (tmp_path / "out" / "report.html").read_text()
+    assert not any("data.split=group" in str(f) for f in found.findings)
+    # where training refuses the folder, so does the advice
+    tight = explore(tmp_path / "town", tmp_path / "tight", DataSettings(tile=256))
+    (refused,) = [f for f in tight.findings if "needs more ground" in f.what]
+    with pytest.raises(InputError) as error:
+        open_tiles(tmp_path / "town", DataSettings(tile=256), 0)
+    assert str(error.value) == f"{refused.what} {refused.cure}"

@@ -23,6 +23,7 @@ from segment.config import Config
 from segment.core.common_settings import PreprocessSettings, TrainingSettings
 from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
+from segment.core.labels.classes import save_class_table
 from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
@@ -38,6 +39,7 @@ from segment.training.scoring import Evaluation
 from segment.training.training_tiles import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
+from tests.segment.data.test_mask_reading import Lines
 
 pytestmark = pytest.mark.heavy
 
@@ -164,6 +166,26 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
     figures = [found.validation.report["accuracy"] for found in (again, unbroken)]
     # taking the temperature out and in rounds: a pixel may flip
     assert figures[0] == pytest.approx(figures[1], abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crops", ["fixed", "random"])
+def test_one_scene_trains_on_squares_of_ground(tmp_path, class_table, crops):
+    image, mask = two_class_scene(512, 512)
+    write_raster(tmp_path / "tiles" / "town" / "images" / "a.tif", image)
+    write_raster(tmp_path / "tiles" / "town" / "masks" / "a.tif", mask)
+    save_class_table(class_table, tmp_path / "tiles" / "classes.yaml")
+    lines = Lines()
+    settings = config(
+        f"data.crops={crops}",
+        "training.epochs=2",
+        "training.steps_per_epoch=1",
+    )
+    run = segment.train(tmp_path / "tiles", tmp_path / "run", settings, progress=lines)
+    assert "note: split by squares of ground of" in lines.text
+    assert "are both trained on and scored" not in lines.text
+    assert "Split</h2>" in (tmp_path / "run" / "report.html").read_text()
+    assert 0 < run.validation.report["pixels"] < 512 * 512 / 2
 
 
 @pytest.mark.slow

@@ -1,0 +1,205 @@
+"""Ground of tiles: where they are in their scene, and its division into parts."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.config import Split
+from segment.core.errors import InputError
+from segment.core.labels.classes import ClassTable
+from segment.core.progress import Progress, Silent
+from segment.core.raster.opening import open_raster
+from segment.core.splits import PARTS, Part
+from segment.data.mask_census import take_census
+from segment.data.mask_reading import choose_reading
+from segment.data.patches import Patch
+from segment.data.pixels import decode_mask
+from segment.data.splitting.block_split import NONE, split_blocks
+from segment.data.tiles import Pair
+
+Count = Callable[[Sequence[Patch]], NDArray[np.int64]]
+"""Counts the labelled pixels of each class in patches, (patches, classes)."""
+
+_NAME = re.compile(r"r(\d+)_c(\d+)")  # as `segment-tile` writes them
+
+
+@dataclass(frozen=True)
+class Division:
+    """Patches of a tile folder, divided into parts.
+
+    Attributes:
+        parts: Patches of each part.
+        split: What was not divided: "auto" of the settings is "group" or "block" here.
+        margin: Patches of no part, since they are near another part (block).
+        edge: Edge of a square of ground, pixels (block); 0 otherwise.
+        missing: Positions of the classes that a part lacks although others have them (block).
+    """
+
+    parts: dict[Part, list[Patch]]
+    split: Split
+    margin: Sequence[Patch] = ()
+    edge: int = 0
+    missing: Mapping[Part, list[int]] = field(default_factory=dict)
+
+    def notes(self, classes: Sequence[str]) -> list[str]:
+        """Returns notes on a division by squares of ground; none on others.
+
+        Args:
+            classes: Names of the classes.
+
+        Returns:
+            A sentence for each note.
+        """
+        if not self.edge:
+            return []
+        count = sum(map(len, self.parts.values())) + len(self.margin)
+        lacks = [
+            f"{part} has no pixel of {', '.join(classes[i] for i in labels)}"
+            for part, labels in self.missing.items()
+        ]
+        return [
+            f"split by squares of ground of {self.edge} px; {len(self.margin)} of {count} labelled"
+            " tiles are left out, closer than half a tile to another part",
+            *lacks,
+        ]
+
+
+def split_ground(
+    patches: Sequence[Patch], count: Count | None, fraction: float, tile: int, seed: int
+) -> Division:
+    """Divides patches into training and validation by squares of ground.
+
+    Patches without a labelled pixel are left out.
+
+    Args:
+        patches: The patches.
+        count: Counts their labelled pixels; None where nothing is known of them.
+        fraction: Share of the labelled pixels for validation.
+        tile: Edge of a tile, pixels; half of it is kept between parts.
+        seed: Seed of the division.
+
+    Returns:
+        The division.
+
+    Raises:
+        InputError: If it is not known where a patch is, or there are too few.
+    """
+    boxes = patch_boxes(patches, tile)
+    pixels = np.ones((len(patches), 1), np.int64) if count is None else count(patches)
+    labelled = np.flatnonzero(pixels.sum(axis=1))
+    if not len(labelled):  # refused with the cause when the masks are read
+        pixels, labelled = np.ones((len(patches), 1), np.int64), np.arange(len(patches))
+    margin = -(-tile // 2)
+    found = split_blocks(boxes[labelled], pixels[labelled], {"val": fraction}, margin, seed)
+    parts: dict[Part, list[Patch]] = {part: [] for part in PARTS}
+    left_out: list[Patch] = []
+    for index, part in zip(labelled.tolist(), found.parts.tolist(), strict=True):
+        (left_out if part == NONE else parts[PARTS[part]]).append(patches[index])
+    return Division(parts, "block", left_out, found.edge, found.missing)
+
+
+def class_counter(table: ClassTable, tile: int, progress: Progress | None = None) -> Count:
+    """Makes a function that counts the labelled pixels of each class in patches.
+
+    Args:
+        table: Class table of the masks, which are read as for training, see `choose_reading`.
+        tile: Edge of a tile, pixels.
+        progress: Receives the number of masks read.
+
+    Returns:
+        The function.
+    """
+
+    def count(patches: Sequence[Patch]) -> NDArray[np.int64]:
+        of_pair: dict[Pair, list[int]] = {}
+        for index, patch in enumerate(patches):
+            of_pair.setdefault(patch.pair, []).append(index)
+        census, _ = take_census(list(of_pair), Silent())
+        class_table = choose_reading(table, census).class_table
+        counts = np.zeros((len(patches), len(class_table)), np.int64)
+        for done, (pair, indices) in enumerate(of_pair.items(), 1):
+            with open_raster(pair.image) as image:
+                mask, _ = decode_mask(pair.mask, class_table, image=image)
+            for index in indices:
+                row, column = patches[index].row, patches[index].column
+                seen = mask[row : row + tile, column : column + tile].ravel()
+                counts[index] = np.bincount(seen, minlength=256)[: len(class_table)]
+            if progress:
+                progress.advance("reading labels for the split", done, len(of_pair))
+        return counts
+
+    return count
+
+
+def patch_boxes(patches: Sequence[Patch], tile: int) -> NDArray[np.int64]:
+    """Finds where patches are on the ground.
+
+    Georeferenced images of one pixel size are on one grid. Others are placed within their group, by
+    the names that `segment-tile` gives them, or alone in it. What is on different grids is apart.
+
+    Args:
+        patches: The patches.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        Top, left, bottom and right of each, without what lies beyond its image, (patches, 4).
+
+    Raises:
+        InputError: If it is not known where an image is.
+    """
+    places = _places(list(dict.fromkeys(patch.pair for patch in patches)))
+    boxes = np.array(
+        [
+            (
+                patch.row,
+                patch.column,
+                min(patch.row + tile, patch.pair.info.height),
+                min(patch.column + tile, patch.pair.info.width),
+            )
+            for patch in patches
+        ],
+        np.int64,
+    )
+    offsets = np.array([places[patch.pair][1:] for patch in patches], np.int64)
+    boxes += np.tile(offsets, 2)
+    sheets = np.array([places[patch.pair][0] for patch in patches])
+    bottom = 0
+    for sheet in np.unique(sheets):
+        on_it = sheets == sheet
+        boxes[on_it] -= np.tile(boxes[on_it, :2].min(axis=0), 2) - np.array([bottom, 0, bottom, 0])
+        bottom = int(boxes[on_it, 2].max()) + 4 * tile
+    return boxes
+
+
+def _places(pairs: Sequence[Pair]) -> dict[Pair, tuple[int, int, int]]:
+    """Number of the grid that each image is on, and its first row and column there."""
+    members = Counter(pair.group for pair in pairs)
+    grids: dict[object, tuple[int, object]] = {}
+    places = {}
+    for pair in pairs:
+        with open_raster(pair.image) as image:
+            ground = image.ground
+        named = _NAME.search(pair.image.stem)
+        if ground is not None:
+            axes = tuple(f"{value:.6g}" for value in ground.transform[:6])
+            key = str(ground.crs), axes[0], axes[1], axes[3], axes[4]
+            number, origin = grids.setdefault(key, (len(grids), ground.transform))
+            column, row = ~origin @ (ground.transform.c, ground.transform.f)  # type: ignore[operator]
+            places[pair] = number, round(row), round(column)
+        elif named or members[pair.group] == 1:
+            number, _ = grids.setdefault((pair.collection, pair.group), (len(grids), None))
+            row, column = map(int, named.groups()) if named else (0, 0)
+            places[pair] = number, row, column
+        else:
+            raise InputError(
+                f"{pair.image}: not known where it is in its scene, so neighbours cannot be kept"
+                " apart by data.split=block: no georeference, and no name such as r000256_c000512"
+                " that segment-tile gives. Cut the scene with segment-tile, add scenes as further"
+                " groups, or set data.split=run or data.split=patch (neighbours then leak, and"
+                " scores are too good)."
+            )
+    return places

@@ -1,0 +1,1 @@
+"""Geometry of splits and crops: parts of tiles, and which of them are drawn, and where."""
