@@ -86,7 +86,7 @@ class SceneLabels(SceneOutputs):
             if report["area_m2"]:
                 line += f"  {format_area(report['area_m2'][name]):>14}"
             lines.append(line)
-        return "\n".join([*lines, *self.closing_lines(self.labels)])
+        return "\n".join([*lines, *self.closing_lines(self.files)])
 
 
 def describe(

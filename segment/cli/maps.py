@@ -9,7 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.core.choices import OVERLAP
+from segment.core.choices import OVERLAP, PolygonFormat
 from segment.core.cli.batch import attempt_each, report_each
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -55,13 +55,23 @@ class MappingOptions:
     confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = (
         False
     )
-    polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False
+    polygons: Annotated[
+        PolygonFormat | None,
+        Option(
+            metavar="[gpkg|parquet]",
+            help="Also write polygons: SCENE.gpkg or, with parquet, GeoParquet.",
+        ),
+    ] = None
     min_area: Annotated[
         float,
         Option(
             min=0, max=1e15, help="Smaller polygons join a neighbour; m² (pixels without a CRS)."
         ),
     ] = 0
+    colors: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Class table with the colours of the map, by class name."),
+    ] = None
 
 
 @entry_point
@@ -95,7 +105,7 @@ def predict(
     mapping: MappingOptions,
     console: ConsoleOptions,
 ) -> None:
-    """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    """Maps scenes: class raster, pictures, report and a page to print of each."""
     from segment.core.model.runtime import load_model
     from segment.core.raster.sources import Source, find_sources, parse_bands
     from segment.mapping.options import MapOptions
@@ -124,7 +134,7 @@ def predict(
             report_each("segment-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    check_inputs(sources, model, output, truth=truth)
+    check_inputs(sources, model, output, truth=truth, colors=options.colors)
     with console.progress() as progress:
         network = load_model(model, runtime, progress=progress)
 

@@ -117,6 +117,8 @@ class MapAssembly(SceneJob[SceneMap]):
                     rows[name][:, block.left : block.right] = file.read(name, count)
             work.tally.add(start, self._model.info.class_table.indices(rows[CLASSES]))
             journal.append(rows, {})
+        for file in files.values():
+            work.tally.confidence.merge(file.state["confidence"])
         if work.reference:
             for file in files.values():
                 work.tally.merge_scores(file.state["scores"])

@@ -9,6 +9,7 @@ from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
 from segment.core.errors import InputError
+from segment.core.labels.map_colors import recolor
 from segment.core.model.folder import load_model_info
 from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source, as_source
@@ -64,7 +65,10 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
         Interrupted: If Ctrl-C stops it.
     """
     folder, options = Path(model), options or MapOptions()
-    load_model_info(folder).require_task("segment")
+    info = load_model_info(folder)
+    info.require_task("segment")
+    if options.colors is not None:  # an error is that of all scenes
+        recolor(info.class_table, options.colors)
     sources = [as_source(scene, bands, nodata) for scene in scenes]
     mask = None if truth is None else Source(Path(truth))
     if truth is not None and len(sources) > 1:

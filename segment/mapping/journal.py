@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from segment.core.disk import broken_write
 from segment.core.maps.cog import BandContent, write_cog
+from segment.core.maps.qgis import style_name, write_confidence_style
 from segment.core.raster.reader import Raster
 from segment.mapping.loop import RowStrip
 
@@ -160,7 +161,7 @@ def rows_to_keep(
 
 
 def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
-    """Writes a raster with the probability of the mapped class.
+    """Writes a raster with the probability of the mapped class, and a QGIS style beside it.
 
     Values of 0 to 254 are probabilities of 0 to 1. They are the rows named CONFIDENCE.
 
@@ -179,3 +180,4 @@ def write_confidence_raster(rows: Journal, path: Path, scene: Raster) -> None:
         scale=1 / CONFIDENCE_STEPS,
     )
     write_cog(rows.file(CONFIDENCE), rows.checksum(CONFIDENCE), path, scene, content)
+    write_confidence_style(path.with_name(style_name(path.name)))

@@ -1,9 +1,12 @@
 """How scenes are mapped."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from segment.core.choices import OVERLAP
-from segment.map_outputs.polygons import check_options
+from segment.core.choices import OVERLAP, PolygonFormat
+from segment.core.labels.classes import ClassTable
+from segment.map_outputs.polygons import check_options, choose_format
 from segment.mapping.scale import check_gsd
 
 
@@ -41,18 +44,28 @@ class MapOptions(ViewOptions):
 
     Attributes:
         confidence: Write SCENE_confidence.tif, too.
-        polygons: Write SCENE.gpkg, too.
+        polygons: Write polygons, too: True or "gpkg" for SCENE.gpkg, "parquet" for SCENE.parquet.
         min_area: Smaller polygons join a neighbour; square metres, or pixels without a CRS.
+        colors: Class table with the colours of the map, or its path, see `recolor`; by default
+            those of the model.
 
     Raises:
-        InputError: If an option is out of range.
+        InputError: If an option is out of range, or the polygons cannot be written.
     """
 
     confidence: bool = False
-    polygons: bool = False
+    polygons: bool | PolygonFormat | None = False
     min_area: float = 0.0
+    colors: Path | str | ClassTable | None = None
 
     def __post_init__(self) -> None:
         """Checks the ranges of the options."""
         super().__post_init__()
         check_options(self.min_area)
+        object.__setattr__(self, "polygons", choose_format(self.polygons))
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Values of all options by their names, as a report holds them."""
+        values = vars(self).items()
+        return {name: value.name if isinstance(value, Path) else value for name, value in values}

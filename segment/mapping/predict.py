@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from segment.bundled import BUNDLED
-from segment.core.choices import OVERLAP, Runtime
+from segment.core.choices import OVERLAP, PolygonFormat, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
+from segment.core.labels.classes import ClassTable
+from segment.core.labels.map_colors import recolor
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import Model, folder_of, load_model
 from segment.core.outputs import finish_moving, staged_files
@@ -39,8 +41,9 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     rows: int = 256,
     augment: bool = False,
     confidence: bool = False,
-    polygons: bool = False,
+    polygons: bool | PolygonFormat | None = False,
     min_area: float = 0.0,
+    colors: Path | str | ClassTable | None = None,
     bands: Sequence[int] | None = None,
     nodata: float | None = None,
     resample: bool | None = None,
@@ -50,7 +53,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> SceneMap:
-    """Maps a scene and writes class raster, coloured mask, overlay and report.
+    """Maps a scene and writes class raster, coloured mask, overlay, report and a page.
 
     If one of the files cannot be written, none is. Pixels that are nodata or transparent are 255 in
     the map and count nowhere. Memory grows with the width of the scene (and with the number of
@@ -70,8 +73,10 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         augment: Averages over the eight flips and quarter turns of each tile, at eight times the
             work.
         confidence: Writes SCENE_confidence.tif, too.
-        polygons: Writes SCENE.gpkg, too.
+        polygons: Writes polygons, too: True or "gpkg" a GeoPackage, SCENE.gpkg; "parquet"
+            GeoParquet, SCENE.parquet, for which pyarrow must be installed.
         min_area: Smallest area of a polygon, see `write_polygons`.
+        colors: Colours of the map, a class table or its path; see `recolor`.
         bands: Band numbers from 1 in the order of the model, by default all but alpha.
         nodata: Value that means "no data" in all bands, in addition to what the file declares.
         resample: None brings a scene whose pixels lie outside the range that the model learned from
@@ -109,12 +114,13 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         confidence=confidence,
         polygons=polygons,
         min_area=min_area,
+        colors=colors,
         resample=resample,
         gsd=gsd,
     )
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
-    planned = SceneMap.planned(source, Path(output), confidence, polygons)
+    planned = SceneMap.planned(source, Path(output), confidence, options.polygons)
     planned.spare([source.path, None if mask is None else mask.path])
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
@@ -175,7 +181,12 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
 
 
 def check_inputs(
-    scenes: Sequence[Source], model: Path, output: Path, *, truth: Path | None = None
+    scenes: Sequence[Source],
+    model: Path,
+    output: Path,
+    *,
+    truth: Path | None = None,
+    colors: Path | str | ClassTable | None = None,
 ) -> None:
     """Checks several scenes before any of them is mapped.
 
@@ -184,12 +195,15 @@ def check_inputs(
         model: Model folder.
         output: Folder of the outputs.
         truth: Reference mask of the only scene, or None.
+        colors: Colours of the maps, or None.
 
     Raises:
         InputError: If something would stop `predict_scene` at one of the scenes.
     """
     info = load_model_info(model)
     info.require_task("segment")
+    if colors is not None:
+        recolor(info.class_table, colors)
     if truth is not None and len(scenes) > 1:
         raise InputError(
             f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one."

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,10 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import Mask, open_mask
-from segment.core.model.recognised import Familiarity
-from segment.core.model.record import TrainingRecord
-from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.data.mask_census import MaskCensus, census_of_rows
 from segment.data.mask_reading import choose_reading
-from segment.mapping.journal import CLASSES, Journal
-from segment.tiling import tile_starts
 
 
 class Reference:
@@ -56,6 +51,11 @@ class Reference:
         self._mask, self.class_table, self._names = mask, class_table, names
         self.notes, self.undeclared_share = list(notes), undeclared_share
         self.undeclared: Counter[str] = Counter()
+
+    @property
+    def name(self) -> str:
+        """File name of the mask."""
+        return Path(self._mask.path).name
 
     @property
     def identity(self) -> list[Any]:
@@ -171,43 +171,3 @@ def _require_classes(
         f"{mask.path}: holds no class of the model ({declared}). Received {listed}. Put a"
         " classes.yaml of its own beside the mask, or give another one."
     )
-
-
-def recognise_scene(
-    record: TrainingRecord, scene: Raster, tile: int, reference: Reference, journal: Journal
-) -> Familiarity:
-    """Counts the scored pixels of a mapped scene that a model was trained on.
-
-    They are recognised by their location on the ground, and by the pixels of tiles that were cut
-    from the scene side by side. Memory grows with the width of the scene, not with its height.
-
-    Args:
-        record: Record of the model's training data.
-        scene: The open scene.
-        tile: Edge of the tiles in pixels, that of the model.
-        reference: The reference; pixels that have a class in it and in the map are scored.
-        journal: Journal that holds the finished map.
-
-    Returns:
-        The counts.
-
-    Raises:
-        InputError: If the reference cannot be decoded.
-    """
-    familiarity, file, done = Familiarity(None), journal.file(CLASSES), 0
-    for top in tile_starts(max(scene.height, tile), tile, tile):
-        bottom = min(top + tile, scene.height)
-        codes = record.cover(scene, top, 0, bottom - top, scene.width)
-        with suppress(InputError):  # a part that cannot be read is not mapped either
-            pixels, _ = scene.read(top, height=bottom - top)
-            for left in tile_starts(max(scene.width, tile), tile, tile):
-                window = slice(None), slice(left, left + tile)
-                codes[window] = np.minimum(
-                    codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
-                )
-        mapped = np.fromfile(
-            file, np.uint8, (bottom - done) * scene.width, offset=done * scene.width
-        ).reshape(-1, scene.width)
-        familiarity.add(codes[done - top :], reference.scored(done, bottom) & (mapped != IGNORED))
-        done = bottom
-    return familiarity

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.confidence import ConfidenceCounts
+from segment.core.choices import PolygonFormat
+from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, describe_scene, format_area
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
@@ -30,7 +33,8 @@ class SceneMap(SceneOutputs):
         mask: Path of the coloured mask (PNG).
         overlay: Path of the overlay (JPEG).
         confidence: Path of the confidence raster (GeoTIFF), None where it is not asked for.
-        polygons: Path of the polygons (GeoPackage), None where they are not asked for.
+        polygons: Path of the polygons, None where they are not asked for.
+        page: Path of the page (HTML) that presents the map.
     """
 
     classes: Path
@@ -38,16 +42,23 @@ class SceneMap(SceneOutputs):
     overlay: Path
     confidence: Path | None
     polygons: Path | None
+    page: Path
 
     @classmethod
-    def planned(cls, scene: Source, folder: Path, confidence: bool, polygons: bool) -> "SceneMap":
+    def planned(
+        cls,
+        scene: Source,
+        folder: Path,
+        confidence: bool,
+        polygons: bool | PolygonFormat | None,
+    ) -> "SceneMap":
         """Returns the files that a scene will have, with an empty report.
 
         Args:
             scene: Scene.
             folder: Folder of the outputs.
             confidence: Whether a confidence raster is asked for.
-            polygons: Whether polygons are asked for.
+            polygons: Format of the polygons that are asked for; True is a GeoPackage.
 
         Returns:
             The paths; nothing is written.
@@ -68,7 +79,8 @@ class SceneMap(SceneOutputs):
             overlay=overlay,
             report_file=file("_report.json"),
             confidence=probability if confidence else None,
-            polygons=file(".gpkg") if polygons else None,
+            polygons=file(".parquet" if polygons == "parquet" else ".gpkg") if polygons else None,
+            page=file("_report.html"),
             report={},
         )
 
@@ -76,7 +88,13 @@ class SceneMap(SceneOutputs):
     def files(self) -> list[Path]:
         """Paths of the files that are asked for, the class raster first."""
         optional = [file for file in (self.confidence, self.polygons) if file is not None]
-        return [self.classes, self.mask, self.overlay, self.report_file, *optional]
+        return [self.classes, self.page, self.report_file, self.overlay, self.mask, *optional]
+
+    @property
+    def companions(self) -> list[Path]:
+        """Paths of the styles and sidecars that the rasters and pictures can have beside them."""
+        rasters = [file for file in (self.classes, self.confidence, self.mask) if file]
+        return [file.with_name(name) for file in rasters for name in companions(file)]
 
     def __repr__(self) -> str:
         """Returns a table of the classes with their shares, areas and scores."""
@@ -95,7 +113,7 @@ class SceneMap(SceneOutputs):
             if "jaccard" in report:
                 line += f"  Jaccard {_figure(report['jaccard'][name])}"
             lines.append(line)
-        return "\n".join([*lines, *self.closing_lines(self.classes)])
+        return "\n".join([*lines, *self.closing_lines([*self.files, *self.companions])])
 
 
 def _figure(score: float | None) -> str:
@@ -107,6 +125,7 @@ class SceneTally:
 
     Attributes:
         pixels: Number of pixels of each class, (classes,) int64.
+        confidence: Probabilities of the mapped classes.
     """
 
     def __init__(self, scene: Raster, info: ModelInfo, scale: Scale):
@@ -122,6 +141,7 @@ class SceneTally:
         self.pixels = np.zeros(len(self._names), np.int64)
         self._areas: NDArray[np.float64] | None = np.zeros(len(self._names))
         self._confusion: Confusion | None = None
+        self.confidence = ConfidenceCounts(len(self._names), scene.height, scene.width)
 
     def add(
         self,
@@ -135,8 +155,8 @@ class SceneTally:
         Args:
             start: First row.
             labels: Class indices, (rows, width) uint8; 255 where not valid.
-            probabilities: Class probabilities, (rows, width, classes); None leaves out the scores
-                that need them.
+            probabilities: Class probabilities, (rows, width, classes); None leaves out the
+                confidence, and the scores that need them.
             reference: Class indices of the reference, (rows, width) uint8; None leaves out all
                 scores.
         """
@@ -149,6 +169,8 @@ class SceneTally:
             self._areas = None
         else:
             self._areas += areas @ counts
+        if probabilities is not None:
+            self.confidence.add(start, 0, labels, probabilities)
         if reference is not None:
             self._confusion = self._confusion or Confusion(self._names)
             self._confusion.add(reference, labels, probabilities)
@@ -166,7 +188,12 @@ class SceneTally:
         """Returns what was added, as plain numbers for `restore`."""
         confusion = None if self._confusion is None else self._confusion.state()
         areas = None if self._areas is None else self._areas.tolist()
-        return {"pixels": self.pixels.tolist(), "areas": areas, "confusion": confusion}
+        return {
+            "pixels": self.pixels.tolist(),
+            "areas": areas,
+            "confusion": confusion,
+            "confidence": self.confidence.state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continues from what was added before.
@@ -176,6 +203,7 @@ class SceneTally:
         """
         self.pixels = np.array(state["pixels"], np.int64)
         self._areas = None if state["areas"] is None else np.array(state["areas"])
+        self.confidence.merge(state["confidence"])
         if state["confusion"] is not None:
             self._confusion = Confusion(self._names)
             self._confusion.restore(state["confusion"])
@@ -202,6 +230,7 @@ class SceneTally:
             "model": self._info.name,
             "ground_sampling_distance": self._scale.pixel,
             "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
+            **self.confidence.report(self._names),
             "notes": [*self._notes(), *report["notes"], *self._scale.notes],
         }
         return report | (self._confusion.report() if self._confusion else {})

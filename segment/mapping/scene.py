@@ -11,19 +11,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from segment.core.maps.class_raster import companions, write_class_raster
+import numpy as np
+from numpy.typing import NDArray
+
+from segment.core.labels.classes import ClassTable
+from segment.core.labels.map_colors import recolor
+from segment.core.maps.class_raster import write_class_raster
 from segment.core.model.info import ModelInfo
-from segment.core.model.recognised import UNKNOWN
-from segment.core.model.record import load_record
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
-from segment.map_outputs.pictures import read_photograph, write_pictures
+from segment.core.reports.map_pictures import read_photograph, write_pictures
+from segment.map_outputs.map_page import write_map_page
 from segment.map_outputs.polygons import write_polygons
+from segment.mapping.familiarity import describe_familiarity
 from segment.mapping.journal import CLASSES, Journal, write_confidence_raster
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
-from segment.mapping.reference import Reference, open_reference, recognise_scene
+from segment.mapping.reference import Reference, open_reference
 from segment.mapping.result import SceneMap, SceneTally
 from segment.mapping.scale import Scale, choose_scale
 
@@ -39,6 +44,7 @@ class OpenScene:
         view: How the model sees the scene.
         reference: The open reference, or None.
         options: How the scene is mapped.
+        palette: Class table of the model, with the colours that the map is drawn in.
         scale: Scale at which the model sees the scene.
         tally: Counts of the mapped pixels.
     """
@@ -49,6 +55,7 @@ class OpenScene:
     view: ModelView
     reference: Reference | None
     options: MapOptions
+    palette: ClassTable
     scale: Scale
     tally: SceneTally = field(repr=False)
 
@@ -86,9 +93,24 @@ class OpenScene:
         Returns:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
-        min_area = self.options.polygons and self.options.min_area
-        ingredients = [description, min_area, self.scale.pixel, self.scale.notes]
+        polygons = self.options.polygons and [self.options.polygons, self.options.min_area]
+        drawn = [c.map_color for c in self.palette.classes]
+        ingredients = [description, polygons, drawn, self.scale.pixel, self.scale.notes]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Options of the map, with what was chosen where nothing was asked for, for the report."""
+        colors = self.options.colors and {c.name: c.map_color for c in self.palette.classes}
+        return self.options.described | {
+            "model_sha256": self.info.checksums.get("model.keras"),
+            "bands": list(self.raster.bands),
+            "nodata": self.raster.nodata,
+            "tile": self.view.plan.tile,
+            "factor": self.scale.factor,
+            "truth": self.reference and self.reference.name,
+            "colors": colors,
+        }
 
     def write(
         self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any
@@ -111,24 +133,24 @@ class OpenScene:
         """
         started, options = time.monotonic(), self.options
         files = SceneMap.planned(self.source, folder, options.confidence, options.polygons)
-        self._write_maps(files, journal, damaged="holes" in details)
+        preview = self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*report["notes"], *details.pop("notes", []), *warning]
-        report |= {"unfamiliar": unfamiliar, **details}
+        report |= {"unfamiliar": unfamiliar, "settings": self.settings, **details}
         if self.reference:
             notes += self.reference.notes
             report["undeclared_share"] = self.reference.undeclared_share
             report["undeclared"] = dict(self.reference.undeclared.most_common())
-            report |= self._recognise(journal, model, notes)
+            if model is not None:
+                scored = self.raster, self.info.tile, self.reference
+                report |= describe_familiarity(model, *scored, journal, notes)
         report["notes"] = notes
+        write_map_page(files.page, report, self.palette, preview, [f.name for f in files.files])
         return files.written(report)
 
     def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
-        """Returns the share of unfamiliar tiles, and a warning if it is large.
-
-        The share is None where it is not known.
-        """
+        """Returns the share of unfamiliar tiles, None if unknown, and a warning if it is large."""
         detector = None if model is None else load_novelty(model, self.info)
         if detector is None:
             return None, []
@@ -136,25 +158,9 @@ class OpenScene:
         warning = describe_share(unfamiliar, seen)
         return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
-    def _recognise(self, journal: Journal, model: Path | None, notes: list[str]) -> dict[str, Any]:
-        """Counts, for the report, the scored pixels that the model was trained on; adds a note."""
-        if model is None:
-            return {}
-        record = load_record(model)
-        if record is None:
-            notes.append(
-                "The model does not record what it was trained on: it may have been trained on"
-                " this scene."
-            )
-            return dict(UNKNOWN)
-        assert self.reference
-        familiarity = recognise_scene(record, self.raster, self.info.tile, self.reference, journal)
-        if known := str(familiarity):
-            notes.append(f"{known[0].upper()}{known[1:]}.")
-        return familiarity.report
-
-    def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
-        raster, class_table, tally = self.raster, self.info.class_table, self.tally
+    def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> NDArray[np.uint8]:
+        """Writes all files but report and page, for which it returns the overlay."""
+        raster, class_table, tally = self.raster, self.palette, self.tally
         with ThreadPoolExecutor(1) as pool:
             # while the rasters are compressed
             photograph = pool.submit(read_photograph, self.source, damaged)
@@ -164,7 +170,7 @@ class OpenScene:
             )
             if files.confidence:
                 write_confidence_raster(journal, files.confidence, raster)
-            write_pictures(
+            preview = write_pictures(
                 files.classes,
                 raster,
                 photograph.result(),
@@ -182,6 +188,7 @@ class OpenScene:
                 "land_cover",
                 min_area=self.options.min_area,
             )
+        return preview
 
 
 @contextmanager
@@ -207,7 +214,7 @@ def open_scene(
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, info)
         scale = choose_scale(raster, info, options.resample, options.gsd)
-        table = info.class_table
+        table, colors = info.class_table, options.colors
         reference = stack.enter_context(open_reference(mask, raster, table)) if mask else None
         yield OpenScene(
             source=source,
@@ -216,6 +223,7 @@ def open_scene(
             view=ModelView.of(source, raster, info, options, scale.factor),
             reference=reference,
             options=options,
+            palette=table if colors is None else recolor(table, colors),
             scale=scale,
             tally=SceneTally(raster, info, scale),
         )
@@ -237,8 +245,5 @@ def output_names(source: Source, folder: Path) -> list[str]:
         InputError: If the scene has no name.
     """
     every = SceneMap.planned(source, folder, True, True)
-    rasters = [file for file in (every.classes, every.confidence, every.mask) if file]
-    return [
-        *(file.name for file in every.files),
-        *(name for file in rasters for name in companions(file)),
-    ]
+    parquet = SceneMap.planned(source, folder, False, "parquet").polygons
+    return [file.name for file in (*every.files, parquet, *every.companions) if file]

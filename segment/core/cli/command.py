@@ -129,7 +129,7 @@ def run(
     assert isinstance(command, (TyperCommand, TyperGroup))
     debug = "--debug" in arguments
     try:
-        status = command.main(list(arguments), prog_name=name, standalone_mode=False)
+        status = command.main(_complete(arguments, command), prog_name=name, standalone_mode=False)
         if status == 130:  # typer's status for a Ctrl-C before the command itself began
             raise Interrupted("stopped. Nothing was begun.")
         return DONE
@@ -165,6 +165,29 @@ def run(
             OUR_FAULT,
             debug,
         )
+
+
+def _complete(arguments: Sequence[str], command: TyperCommand | TyperGroup) -> list[str]:
+    """Gives options that stand without their value the first that they can have.
+
+    The value of an option may be left out where its metavar is in brackets, as [gpkg|parquet].
+    What follows the option is its value only if it is one of these, so it may be a file name.
+    """
+    choices = {
+        name: (option.metavar or "").strip("[]").split("|")
+        for option in getattr(command, "params", [])
+        if (getattr(option, "metavar", None) or "").startswith("[") and hasattr(option, "opts")
+        for name in option.opts
+        if name.startswith("-")
+    }
+    complete: list[str] = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        values = choices.get(argument)
+        if values is None or following in values or "--" in complete:
+            complete.append(argument)
+        else:
+            complete += [argument, values[0]]
+    return complete
 
 
 def _interruptible(function: Callable[..., None]) -> Callable[..., None]:

@@ -17,8 +17,8 @@ from segment.core.labels.classes import Class
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import read_mask
 from segment.core.maps.class_raster import companions
-from segment.map_outputs import pictures
-from segment.map_outputs.pictures import draw_legend
+from segment.core.reports import map_pictures as pictures
+from segment.core.reports.legend import draw_legend
 from segment.mapping.predict import SceneMap, predict_scene
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES, FakeModel
