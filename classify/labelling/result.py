@@ -19,8 +19,8 @@ from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
-LABEL_ENDINGS = ("_labels.tif",)
-"""What is appended to the name of a scene in the names of its rasters."""
+LABEL_ENDINGS = ("_labels.tif", "_labels_overlay.jpg")
+"""What is appended to the name of a scene in the names of its raster and its picture."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,10 +33,12 @@ class SceneLabels(SceneOutputs):
         report: Content of the report.
         labels: Path of the class raster.
         polygons: Path of the polygons (GeoPackage).
+        overlay: Path of the overlay (JPEG).
     """
 
     labels: Path
     polygons: Path
+    overlay: Path
 
     @classmethod
     def planned(cls, scene: Source, folder: Path) -> "SceneLabels":
@@ -49,10 +51,11 @@ class SceneLabels(SceneOutputs):
         Returns:
             The paths; nothing is written.
         """
-        raster, polygons, report = (
-            folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json")
+        endings = (".tif", ".gpkg", ".json", "_overlay.jpg")
+        raster, polygons, report, overlay = (
+            folder / f"{scene.stem}_labels{ending}" for ending in endings
         )
-        return cls(str(scene.path), report, {}, raster, polygons)
+        return cls(str(scene.path), report, {}, raster, polygons, overlay)
 
     @property
     def files(self) -> list[Path]:
@@ -60,6 +63,7 @@ class SceneLabels(SceneOutputs):
         return [
             self.labels,
             self.polygons,
+            self.overlay,
             self.report_file,
             *(self.labels.with_name(name) for name in companions(self.labels)),
         ]

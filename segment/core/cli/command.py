@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
+from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -181,7 +182,7 @@ def _complete(arguments: Sequence[str], command: TyperCommand | TyperGroup) -> l
         if name.startswith("-")
     }
     complete: list[str] = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip_longest(arguments, arguments[1:]):
         values = choices.get(argument)
         if values is None or following in values or "--" in complete:
             complete.append(argument)
