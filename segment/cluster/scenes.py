@@ -67,8 +67,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     folder, options = Path(model), options or MapOptions()
     info = load_model_info(folder)
     info.require_task("segment")
-    if options.colors is not None:  # an error is that of all scenes
-        recolor(info.class_table, options.colors)
+    recolor(info.class_table, options.colors)  # an error is that of all scenes
     sources = [as_source(scene, bands, nodata) for scene in scenes]
     mask = None if truth is None else Source(Path(truth))
     if truth is not None and len(sources) > 1:

@@ -202,8 +202,7 @@ def check_inputs(
     """
     info = load_model_info(model)
     info.require_task("segment")
-    if colors is not None:
-        recolor(info.class_table, colors)
+    recolor(info.class_table, colors)
     if truth is not None and len(scenes) > 1:
         raise InputError(
             f"--truth belongs to one scene. Received {len(scenes)} scenes. Map them one by one."

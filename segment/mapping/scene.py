@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.labels.classes import ClassTable
-from segment.core.labels.map_colors import recolor
+from segment.core.labels.map_colors import Palette, recolor
 from segment.core.maps.class_raster import write_class_raster
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
@@ -44,7 +43,7 @@ class OpenScene:
         view: How the model sees the scene.
         reference: The open reference, or None.
         options: How the scene is mapped.
-        palette: Class table of the model, with the colours that the map is drawn in.
+        palette: Colours that the map is drawn in.
         scale: Scale at which the model sees the scene.
         tally: Counts of the mapped pixels.
     """
@@ -55,7 +54,7 @@ class OpenScene:
     view: ModelView
     reference: Reference | None
     options: MapOptions
-    palette: ClassTable
+    palette: Palette
     scale: Scale
     tally: SceneTally = field(repr=False)
 
@@ -94,14 +93,14 @@ class OpenScene:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
         polygons = self.options.polygons and [self.options.polygons, self.options.min_area]
-        drawn = [c.map_color for c in self.palette.classes]
+        drawn = [c.map_color for c in self.palette.table.classes]
         ingredients = [description, polygons, drawn, self.scale.pixel, self.scale.notes]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     @property
     def settings(self) -> dict[str, Any]:
         """Options of the map, with what was chosen where nothing was asked for, for the report."""
-        colors = self.options.colors and {c.name: c.map_color for c in self.palette.classes}
+        colors = self.options.colors and {c.name: c.map_color for c in self.palette.table.classes}
         return self.options.described | {
             "model_sha256": self.info.checksums.get("model.keras"),
             "bands": list(self.raster.bands),
@@ -136,7 +135,7 @@ class OpenScene:
         preview = self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
-        notes = [*report["notes"], *details.pop("notes", []), *warning]
+        notes = [*report["notes"], *self.palette.notes, *details.pop("notes", []), *warning]
         report |= {"unfamiliar": unfamiliar, "settings": self.settings, **details}
         if self.reference:
             notes += self.reference.notes
@@ -146,7 +145,8 @@ class OpenScene:
                 scored = self.raster, self.info.tile, self.reference
                 report |= describe_familiarity(model, *scored, journal, notes)
         report["notes"] = notes
-        write_map_page(files.page, report, self.palette, preview, [f.name for f in files.files])
+        listed = [file.name for file in files.files]
+        write_map_page(files.page, report, self.palette.table, preview, listed)
         return files.written(report)
 
     def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
@@ -160,7 +160,7 @@ class OpenScene:
 
     def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> NDArray[np.uint8]:
         """Writes all files but report and page, for which it returns the overlay."""
-        raster, class_table, tally = self.raster, self.palette, self.tally
+        raster, class_table, tally = self.raster, self.palette.table, self.tally
         with ThreadPoolExecutor(1) as pool:
             # while the rasters are compressed
             photograph = pool.submit(read_photograph, self.source, damaged)
@@ -214,7 +214,7 @@ def open_scene(
         source = replace(source, alpha=raster.alpha)
         check_scene(raster, info)
         scale = choose_scale(raster, info, options.resample, options.gsd)
-        table, colors = info.class_table, options.colors
+        table = info.class_table
         reference = stack.enter_context(open_reference(mask, raster, table)) if mask else None
         yield OpenScene(
             source=source,
@@ -223,7 +223,7 @@ def open_scene(
             view=ModelView.of(source, raster, info, options, scale.factor),
             reference=reference,
             options=options,
-            palette=table if colors is None else recolor(table, colors),
+            palette=recolor(table, options.colors),
             scale=scale,
             tally=SceneTally(raster, info, scale),
         )

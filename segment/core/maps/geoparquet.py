@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,16 @@ def require_pyarrow() -> None:
     """Checks that GeoParquet can be written.
 
     Raises:
-        InputError: If pyarrow is not installed.
+        InputError: If pyarrow is not installed, or cannot be loaded.
     """
-    if find_spec("pyarrow") is None:
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        problem = "is not installed" if error.name == "pyarrow" else f"cannot be loaded: {error}"
         raise InputError(
-            "GeoParquet is written by pyarrow, which is not installed. Run: pip install"
-            " 'aerial-segment[parquet]', or write a GeoPackage: --polygons."
-        )
+            f"GeoParquet is written by pyarrow, which {problem}. Run: pip install"
+            " 'aerial-segment[parquet]', or write a GeoPackage: --polygons gpkg."
+        ) from error
 
 
 def write_geoparquet(
