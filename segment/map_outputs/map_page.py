@@ -67,7 +67,9 @@ def write_map_page(
         if note.startswith(_WARNING):
             page.warning(note)
     if report.get("holes"):
-        page.warning(f"{_WARNING}{len(report['holes'])} parts of the map are missing, see Notes.")
+        count = len(report["holes"])
+        blocks = "block of the map is" if count == 1 else "blocks of the map are"
+        page.warning(f"{_WARNING}{count} {blocks} missing, and shown as no data.")
     shares = _shares(report)
     listed = ", ".join(f"{name} {share}" for name, share in shares.items())
     page.picture(

@@ -25,6 +25,7 @@ from segment.mapping.predict import predict_scene
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
+from tests.fakes import NAMES
 
 pytestmark = pytest.mark.heavy
 
@@ -71,7 +72,10 @@ def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: P
         tmp_path / "truth.tif",
         np.random.default_rng(1).choice([0, 10, 20, 30, 40, 7], (301, 215, 1)).astype("u1"),
     )
+    colors = tmp_path / "own.yaml"
+    colors.write_text(f'- {{name: {NAMES[1]}, color: "#FF00FF"}}\n')
     options = {"tile": 64, "overlap": 0.4, "confidence": True, "polygons": True, "min_area": 0.5}
+    options |= {"colors": colors}
     alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, **options)
     (done,) = predict_scenes(
         [scene],

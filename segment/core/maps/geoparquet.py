@@ -60,7 +60,7 @@ def write_geoparquet(
     }
     schema = pyarrow.schema(
         [*kinds.items(), (_GEOMETRY, pyarrow.binary())],
-        metadata={"geo": json.dumps(_describe(grid, shapely.total_bounds(placed)))},
+        metadata={"geo": json.dumps(_describe(grid, placed))},
     )
     with writable(path), parquet.ParquetWriter(path, schema, compression="zstd") as file:
         for start in range(0, max(len(placed), 1), _AT_A_TIME):
@@ -73,8 +73,9 @@ def write_geoparquet(
             file.write_table(pyarrow.table(columns, schema))
 
 
-def _describe(grid: PixelGrid, bounds: NDArray[np.float64]) -> dict[str, Any]:
+def _describe(grid: PixelGrid, placed: NDArray[np.object_]) -> dict[str, Any]:
     """Makes the metadata of the standard (geoparquet.org) for the file."""
+    import shapely
     from pyproj import CRS
 
     column: dict[str, Any] = {
@@ -83,6 +84,6 @@ def _describe(grid: PixelGrid, bounds: NDArray[np.float64]) -> dict[str, Any]:
         # null says that there is none; without the key, readers assume longitudes and latitudes
         "crs": None if grid.crs is None else CRS.from_wkt(grid.crs.to_wkt()).to_json_dict(),
     }
-    if np.isfinite(bounds).all():
-        column["bbox"] = bounds.tolist()
+    if len(placed):
+        column["bbox"] = shapely.total_bounds(placed).tolist()
     return {"version": "1.1.0", "primary_column": _GEOMETRY, "columns": {_GEOMETRY: column}}
