@@ -109,6 +109,7 @@ def test_sidecar_names_values_and_colours(tmp_path: Path, indices: np.ndarray) -
     assert rows == [[str(field) for field in row] for row in attributes(result)]
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(
     shutil.which("gdalinfo") is None, reason="GDAL's own tools are not here (Debian: gdal-bin)"
 )
