@@ -13,7 +13,7 @@ from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import read_mask
 from segment.core.raster.opening import open_raster
-from segment.map_outputs.pictures import draw_legend
+from segment.core.reports.legend import draw_legend
 from segment.sample import SAMPLE_CLASSES
 
 PANEL, GAP = 640, 12

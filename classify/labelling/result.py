@@ -25,8 +25,8 @@ from segment.core.raster.sources import Source
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LABEL_ENDINGS = ("_labels.tif",)
-"""What is appended to the name of a scene in the names of its rasters."""
+LABEL_ENDINGS = ("_labels.tif", "_labels_overlay.jpg")
+"""What is appended to the name of a scene in the names of its raster and its picture."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,10 +39,12 @@ class SceneLabels(SceneOutputs):
         report: Content of the report.
         labels: Path of the class raster.
         polygons: Path of the polygons (GeoPackage).
+        overlay: Path of the overlay (JPEG).
     """
 
     labels: Path
     polygons: Path
+    overlay: Path
 
     @classmethod
     def planned(cls, scene: Source, folder: Path) -> "SceneLabels":
@@ -55,10 +57,11 @@ class SceneLabels(SceneOutputs):
         Returns:
             The paths; nothing is written.
         """
-        raster, polygons, report = (
-            folder / f"{scene.stem}_labels{ending}" for ending in (".tif", ".gpkg", ".json")
+        endings = (".tif", ".gpkg", ".json", "_overlay.jpg")
+        raster, polygons, report, overlay = (
+            folder / f"{scene.stem}_labels{ending}" for ending in endings
         )
-        return cls(str(scene.path), report, {}, raster, polygons)
+        return cls(str(scene.path), report, {}, raster, polygons, overlay)
 
     @property
     def files(self) -> list[Path]:
@@ -66,6 +69,7 @@ class SceneLabels(SceneOutputs):
         return [
             self.labels,
             self.polygons,
+            self.overlay,
             self.report_file,
             *(self.labels.with_name(name) for name in companions(self.labels)),
         ]
@@ -104,7 +108,7 @@ class SceneLabels(SceneOutputs):
             ]
             for name, cells in counts.items()
         ]
-        lines = self.closing_lines(self.labels)
+        lines = self.closing_lines(self.files)
         try:
             picture, found = read_class_picture(self.labels)
         except InputError:  # the files were moved
@@ -132,7 +136,7 @@ class SceneLabels(SceneOutputs):
             if report["area_m2"]:
                 line += f"  {format_area(report['area_m2'][name]):>14}"
             lines.append(line)
-        return "\n".join([*lines, *self.closing_lines(self.labels)])
+        return "\n".join([*lines, *self.closing_lines(self.files)])
 
 
 def describe(

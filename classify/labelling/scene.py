@@ -36,6 +36,7 @@ from segment.core.raster.grid import PixelGrid
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Scene, Source, as_source
+from segment.core.reports.map_pictures import read_photograph, write_overlay
 
 
 def label_scene(  # noqa: PLR0913 - public, its parameters are options
@@ -52,16 +53,17 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> SceneLabels:
-    """Labels a scene cell by cell and writes a raster, polygons and a report.
+    """Labels a scene cell by cell and writes a raster, polygons, an overlay and a report.
 
     SCENE_labels.tif is a class raster with one pixel per cell, whose last row and column can reach
     beyond the scene. SCENE_labels.gpkg holds a square, cut off at the edge of the scene, for each
-    cell with a label. With several labels, the class of a cell is the most probable label that
-    reaches its threshold. Cells in which fewer than half of the pixels are valid, or no label
-    reaches its threshold, are nodata (255). If one of the files cannot be written, none is.
+    cell with a label, and SCENE_labels_overlay.jpg shows the labels over the scene, above a legend.
+    With several labels, the class of a cell is the most probable label that reaches its threshold.
+    Cells in which fewer than half of the pixels are valid, or no label reaches its threshold, are
+    nodata (255). If one of the files cannot be written, none is.
 
-    The scene is read forward only. Memory holds two row strips of `grid` scene rows, and about a
-    kilobyte per cell.
+    The scene is read forward only, and once more for the overlay. Memory holds two row strips of
+    `grid` scene rows, about a kilobyte per cell, and a picture of at most 4096 pixels a side.
 
     Args:
         scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://..., or an open
@@ -131,13 +133,14 @@ class OpenScene:
     def write(
         self, stage: Stage, labels: CellLabels, started: float, **details: Any
     ) -> SceneLabels:
-        """Writes raster, polygons and report.
+        """Writes raster, polygons, overlay and report.
 
         Args:
             stage: Where files are written first.
             labels: Labels of all cells.
             started: Time when labelling began, from `time.monotonic`.
-            **details: Further keys of the report. `notes` are appended to those of the report.
+            **details: Further keys of the report. `notes` are appended to those of the report. With
+                `holes`, parts of the scene may be unreadable.
 
         Returns:
             Paths of the files and the report.
@@ -148,6 +151,7 @@ class OpenScene:
         files = SceneLabels.planned(self.source, stage.new)
         self._write_raster(files.labels, stage.work / "labels.rows", labels)
         self._write_polygons(files.polygons, labels)
+        self._write_overlay(files.overlay, labels, damaged="holes" in details)
         seconds = time.monotonic() - started
         report = describe(labels, self.cells, self.raster, self.info, seconds)
         undeclared = self.raster.undeclared_nodata()
@@ -166,6 +170,21 @@ class OpenScene:
         counts = labels.count(len(class_table))
         checksum = zlib.crc32(content)
         write_class_raster(rows, checksum, path, coarse, class_table, counts, "scene label")
+
+    def _write_overlay(self, path: Path, labels: CellLabels, damaged: bool) -> None:
+        bands, colors = self.raster.bands, label_info(self.info).rgb
+        shown = [bands[i] for i in colors] if len(bands) > max(colors) else bands
+        photograph = read_photograph(replace(self.source, bands=tuple(shown)), damaged)
+        rows, columns = (
+            ((np.arange(seen) + 0.5) * side / seen).astype(np.int64) // self.cells.edge
+            for seen, side in zip(
+                photograph.shape[:2], (self.raster.height, self.raster.width), strict=True
+            )
+        )
+        indices = labels.indices.reshape(self.cells.whole.shape)[np.ix_(rows, columns)]
+        class_table, counts = self.info.class_table, labels.count(len(self.info.class_table))
+        shares = dict(zip(class_table.names, counts / max(counts.sum(), 1), strict=True))
+        write_overlay(path, photograph, indices, class_table, shares)
 
     def _write_polygons(self, path: Path, labels: CellLabels) -> None:
         import shapely

@@ -15,8 +15,8 @@ from segment.annotations.vector_labels import (
     texts_of,
 )
 from segment.annotations.vector_layer import read_layer
+from segment.core.labels.alignment import ALIGNED, Alignment
 from segment.core.labels.classes import IGNORED, ClassTable
-from segment.core.raster.alignment import ALIGNED, Alignment
 from segment.core.raster.reader import Raster
 
 

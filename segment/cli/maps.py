@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from segment.bundled import BUNDLED
 from segment.cli.truth import BoundaryWidth, TruthOptions
-from segment.core.choices import BOUNDARY_WIDTH, OVERLAP
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat
 from segment.core.cli.batch import attempt_each, report_each
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -57,7 +57,13 @@ class MappingOptions:
     confidence: Annotated[bool, Option("--confidence", help="Also write SCENE_confidence.tif.")] = (
         False
     )
-    polygons: Annotated[bool, Option("--polygons", help="Also write SCENE.gpkg.")] = False
+    polygons: Annotated[
+        PolygonFormat | None,
+        Option(
+            metavar="[gpkg|parquet]",
+            help="Also write polygons: SCENE.gpkg or, with parquet, GeoParquet.",
+        ),
+    ] = None
     min_area: Annotated[
         float,
         Option(
@@ -85,6 +91,10 @@ class MappingOptions:
             help="Write N windows to label next: SCENE_suggest.gpkg.",
         ),
     ] = 0
+    colors: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Class table with the colours of the map, by class name."),
+    ] = None
 
 
 @entry_point
@@ -138,7 +148,7 @@ def predict(
     mapping: MappingOptions,
     console: ConsoleOptions,
 ) -> None:
-    """Maps scenes: class raster, coloured picture, overlay and report of each."""
+    """Maps scenes: class raster, pictures, report and a page to print of each."""
     from segment.core.inputs.named_scenes import find_sources, parse_bands
     from segment.core.inputs.scene_scales import SceneScales
     from segment.core.onnx_models.loading import load_model

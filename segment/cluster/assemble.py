@@ -60,9 +60,7 @@ class MapAssembly(SceneJob[SceneMap]):
             model,
             partial(open_scene, source, model.info, options, reference),
         )
-        planned = SceneMap.planned(
-            source, blocks.output, options.confidence, options.polygons, options.suggest > 0
-        )
+        planned = SceneMap.planned(source, blocks.output, options)
         planned.spare([source.path, *files_of(reference)])
         asked = {CONFIDENCE: options.needs_confidence, REFERENCE: reference is not None}
         self._rasters = [CLASSES, *(name for name in asked if asked[name])]
@@ -120,6 +118,8 @@ class MapAssembly(SceneJob[SceneMap]):
                     rows[name][:, columns] = file.read(name, count)
             work.tally.add(start - area.top, self._model.info.class_table.indices(rows[CLASSES]))
             journal.append(rows, {})
+        for file in files.values():
+            work.tally.confidence.merge(file.state["confidence"])
         if work.reference:
             for file in files.values():
                 work.tally.merge_scores(file.state["scores"])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.label_source import LabelSource, open_labels
+from segment.confidence import ConfidenceCounts
 from segment.core.cluster.block_job import BlockJob
 from segment.core.labels.classes import ClassTable
 from segment.core.model.runtime import Model
@@ -65,8 +66,9 @@ class MapJob(BlockJob):
             model: Network in use.
 
         Returns:
-            Rows of each raster by its name, see `rows_to_keep`, (height, width) uint8; and, where
-            there is a reference, the scores of the block and its pixels without a class.
+            Rows of each raster by its name, see `rows_to_keep`, (height, width) uint8; and the
+            confidence of the block and, where there is a reference, its scores and its pixels
+            without a class.
 
         Raises:
             InputError: If scene or reference cannot be read, or the output of the network is wrong.
@@ -76,11 +78,13 @@ class MapJob(BlockJob):
         confusion, undeclared = Confusion(class_table.names), Counter[str]()
         with ExitStack() as stack:
             raster = stack.enter_context(self.scene.open())
+            confidence = ConfidenceCounts(len(class_table), raster.height, raster.width)
             reference = self._open_reference(stack, raster, class_table.names)
             region = (block.top, block.bottom, block.left, block.right)
             for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
                 labels = strip.labels()
                 stop = strip.start + len(labels)
+                confidence.add(strip.start, block.left, labels, strip.probabilities)
                 kept = rows_to_keep(strip, labels, class_table.values(), self.confidence)
                 if reference:
                     true = reference.read(strip.start, stop, block.left, block.right)
@@ -93,9 +97,10 @@ class MapJob(BlockJob):
                     whole[strip.start - block.top : stop - block.top] = rows
             if reference:
                 undeclared = reference.undeclared
-        return rasters, (
-            {"scores": confusion.state(), "undeclared": undeclared} if self.reference else {}
-        )
+        state = {"confidence": confidence.state()}
+        if self.reference:
+            state |= {"scores": confusion.state(), "undeclared": undeclared}
+        return rasters, state
 
     def _open_reference(
         self, stack: ExitStack, raster: Raster, names: Sequence[str]

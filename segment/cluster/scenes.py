@@ -12,6 +12,7 @@ from segment.core.cluster.scenes import do_scenes
 from segment.core.errors import InputError
 from segment.core.inputs.named_scenes import as_sources
 from segment.core.inputs.scene_scales import SceneScales
+from segment.core.labels.map_colors import recolor
 from segment.core.onnx_models.loading import load_model_info
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
@@ -75,6 +76,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     info = load_model_info(folder)
     info.require_task("segment")
     scales = SceneScales.of(scale, info.pixels)
+    recolor(info.class_table, options.colors)  # an error is that of all scenes
     sources = as_sources(scenes, bands, nodata)
     mask = as_label_source(truth)
     if truth is not None and len(sources) > 1:

@@ -23,6 +23,9 @@ Sampler = Literal["gp", "tpe", "random"]
 gp: a Gaussian process. tpe: tree-structured Parzen estimators. random: for comparison.
 """
 
+PolygonFormat = Literal["gpkg", "parquet"]
+"""Format of the polygons of a map: GeoPackage or GeoParquet."""
+
 Normalisation = Literal["auto", "minmax", "standardise", "imagenet", "imagenet_statistics"]
 """How pixels are normalised before they reach a network.
 

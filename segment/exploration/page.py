@@ -9,9 +9,9 @@ from segment.core.exploration.image_statistics import without_extremes
 from segment.core.exploration.report import PageContent, Picture
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
+from segment.core.reports.map_pictures import colored
 from segment.exploration.image_statistics import read_pair
 from segment.exploration.summary import TileSummary
-from segment.map_outputs.pictures import colored
 from segment.tiling import tile_starts
 from segment.training.part_figure import plot_division
 

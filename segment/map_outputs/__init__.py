@@ -1,1 +1,1 @@
-"""Files of maps: pictures and polygons."""
+"""Files of maps: polygons and the page."""

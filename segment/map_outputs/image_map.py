@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.class_picture import plot_classes
 from segment.core.notebook.html import result_html
-from segment.map_outputs.pictures import lay_over
+from segment.core.reports.map_pictures import lay_over
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

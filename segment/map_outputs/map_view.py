@@ -12,7 +12,7 @@ from segment.core.errors import InputError
 from segment.core.maps.class_picture import plot_classes, read_class_picture
 from segment.core.maps.scene_outputs import format_area
 from segment.core.notebook.html import result_html
-from segment.map_outputs.pictures import LARGEST
+from segment.core.reports.map_pictures import LARGEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Polygons of a map in a GeoPackage: the areas of each class, without gaps or overlaps."""
+"""Polygons of a map, without gaps or overlaps, in a GeoPackage or as GeoParquet."""
 
 import math
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import PolygonFormat
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.geopackage import write_geopackage
+from segment.core.maps.geoparquet import require_pyarrow, write_geoparquet
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.opening import open_raster
 from segment.map_outputs.outlines import insert_junctions, smooth_polygons, trace
@@ -29,9 +31,10 @@ def write_polygons(
 ) -> int:
     """Writes the connected areas of a class raster as polygons.
 
-    The layer has the fields class, value, color and area_m2, and a style for QGIS. Pixels that
-    touch only at a corner are not connected. Together the polygons are a coverage, whatever the
-    options: neighbours share their border vertex by vertex, and what is mapped is covered once.
+    They have the fields class, value, color and area_m2, and in a GeoPackage a style for QGIS.
+    Pixels that touch only at a corner are not connected. Together the polygons are a coverage,
+    whatever the options: neighbours share their border vertex by vertex, and what is mapped is
+    covered once.
 
     `area_m2` is the area of the polygon as it is written. It is geodesic where the CRS is not true
     to area (see `Raster.row_pixel_areas`), and missing without a CRS.
@@ -44,8 +47,8 @@ def write_polygons(
         classes: The class raster.
         scene: Grid of the raster.
         class_table: Class table of the raster.
-        path: GeoPackage to write.
-        layer: Name of the layer.
+        path: File to write: a GeoPackage, or GeoParquet where its name ends in .parquet.
+        layer: Name of the layer of a GeoPackage.
         min_area: Areas smaller than this become part of their largest neighbour (GDAL's sieve);
             those with only nodata around them stay. In square metres, or in pixels without a CRS.
             Where the size of pixels differs, that in the middle of the raster counts.
@@ -79,8 +82,33 @@ def write_polygons(
         else outlines.polygons()
     )
     fields = _fields(polygons, outlines.values, scene, class_table)
-    write_geopackage(polygons, fields, scene, class_table, path, layer)
+    if path.suffix == ".parquet":
+        write_geoparquet(polygons, fields, scene, path)
+    else:
+        write_geopackage(polygons, fields, scene, class_table, path, layer)
     return len(polygons)
+
+
+def choose_format(polygons: bool | str | None) -> PolygonFormat | None:
+    """Returns the format of polygons that is asked for.
+
+    Args:
+        polygons: Whether polygons are written, or their format.
+
+    Returns:
+        The format; GeoPackage for True, None where no polygons are written.
+
+    Raises:
+        InputError: If the format is unknown, or cannot be written here.
+    """
+    if polygons is None or polygons is False:
+        return None
+    if polygons is True or polygons == "gpkg":
+        return "gpkg"
+    if polygons != "parquet":
+        raise InputError(f"polygons: {polygons!r} is unknown. Choose gpkg or parquet.")
+    require_pyarrow()
+    return "parquet"
 
 
 def check_options(min_area: float, simplify: float = 1.0) -> None:

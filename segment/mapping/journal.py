@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segment.core.disk import broken_write
 from segment.core.labels.classes import ClassTable
 from segment.core.maps.cog import BandContent, write_cog
+from segment.core.maps.qgis import style_name, write_confidence_style
 from segment.core.raster.grid import PixelGrid
 from segment.map_outputs.suggestions import WindowStatistics, write_suggestions
 from segment.mapping.loop import RowStrip
@@ -176,7 +177,7 @@ def rows_to_keep(
 
 
 def write_confidence_raster(rows: Journal, path: Path, grid: PixelGrid) -> None:
-    """Writes a raster with the probability of the mapped class.
+    """Writes a raster with the probability of the mapped class, and a QGIS style beside it.
 
     Values of 0 to 254 are probabilities of 0 to 1. They are the rows named CONFIDENCE.
 
@@ -195,6 +196,7 @@ def write_confidence_raster(rows: Journal, path: Path, grid: PixelGrid) -> None:
         scale=1 / CONFIDENCE_STEPS,
     )
     write_cog(rows.file(CONFIDENCE), rows.checksum(CONFIDENCE), path, grid, content)
+    write_confidence_style(path.with_name(style_name(path.name)))
 
 
 def suggest_windows(

@@ -1,11 +1,14 @@
 """How scenes are mapped."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from segment.annotations.area_of_interest import AreaOfInterest, check_area
 from segment.boundaries import check_boundary_width
-from segment.core.choices import BOUNDARY_WIDTH, OVERLAP
-from segment.map_outputs.polygons import check_options
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat
+from segment.core.labels.classes import ClassTable
+from segment.map_outputs.polygons import check_options, choose_format
 from segment.map_outputs.suggestions import check_count
 from segment.mapping.scale import check_gsd
 
@@ -44,22 +47,25 @@ class MapOptions(ViewOptions):
 
     Attributes:
         confidence: Write SCENE_confidence.tif, too.
-        polygons: Write SCENE.gpkg, too.
+        polygons: Write polygons, too: True or "gpkg" for SCENE.gpkg, "parquet" for SCENE.parquet.
         min_area: Smaller polygons join a neighbour; square metres, or pixels without a CRS.
         boundary_width: Width in pixels of the boundaries that are scored against a reference.
         aoi: Area of interest, see `open_area`; None maps the whole scene.
         suggest: Windows to write to SCENE_suggest.gpkg, 0 for none.
+        colors: Class table with the colours of the map, or its path, see `recolor`; by default
+            those of the model.
 
     Raises:
-        InputError: If an option is out of range.
+        InputError: If an option is out of range, or the polygons cannot be written.
     """
 
     confidence: bool = False
-    polygons: bool = False
+    polygons: bool | PolygonFormat | None = False
     min_area: float = 0.0
     boundary_width: int = BOUNDARY_WIDTH
     aoi: AreaOfInterest | None = None
     suggest: int = 0
+    colors: Path | str | ClassTable | None = None
 
     def __post_init__(self) -> None:
         """Checks the ranges of the options."""
@@ -68,8 +74,15 @@ class MapOptions(ViewOptions):
         check_boundary_width(self.boundary_width)
         check_area(self.aoi)
         check_count(self.suggest)
+        object.__setattr__(self, "polygons", choose_format(self.polygons))
 
     @property
     def needs_confidence(self) -> bool:
         """Whether the probability of the mapped class is kept for an output."""
         return self.confidence or self.suggest > 0
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Values of all options by their names, as a report holds them."""
+        values = vars(self).items()
+        return {name: value.name if isinstance(value, Path) else value for name, value in values}

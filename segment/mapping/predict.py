@@ -14,10 +14,12 @@ from pathlib import Path
 from segment.annotations.area_of_interest import AreaOfInterest
 from segment.annotations.label_source import LabelSource, as_label_source, files_of
 from segment.bundled import BUNDLED
-from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, Runtime
+from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
 from segment.core.inputs.named_scenes import require_own_names
 from segment.core.inputs.scene_scales import scale_sources
+from segment.core.labels.classes import ClassTable
+from segment.core.labels.map_colors import recolor
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, folder_of
 from segment.core.onnx_models.loading import load_model, load_model_info
@@ -30,7 +32,7 @@ from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import check_scene, choose_tile
 from segment.mapping.options import MapOptions
-from segment.mapping.result import SceneMap, output_names
+from segment.mapping.result import EVERYTHING, SceneMap, output_names
 from segment.mapping.scene import OpenScene, open_scene
 
 
@@ -46,11 +48,12 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     rows: int = 256,
     augment: bool = False,
     confidence: bool = False,
-    polygons: bool = False,
+    polygons: bool | PolygonFormat | None = False,
     min_area: float = 0.0,
     boundary_width: int = BOUNDARY_WIDTH,
     aoi: AreaOfInterest | None = None,
     suggest: int = 0,
+    colors: Path | str | ClassTable | None = None,
     bands: Sequence[int] | None = None,
     nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
@@ -61,7 +64,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> SceneMap:
-    """Maps a scene and writes class raster, coloured mask, overlay and report.
+    """Maps a scene and writes class raster, coloured mask, overlay, report and a page.
 
     If one of the files cannot be written, none is. Pixels that are nodata or transparent are 255 in
     the map and count nowhere. Memory grows with the width of the scene (and with the number of
@@ -84,7 +87,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         augment: Averages over the eight flips and quarter turns of each tile, at eight times the
             work.
         confidence: Writes SCENE_confidence.tif, too.
-        polygons: Writes SCENE.gpkg, too.
+        polygons: Writes polygons, too: True or "gpkg" a GeoPackage, SCENE.gpkg; "parquet"
+            GeoParquet, SCENE.parquet, for which pyarrow must be installed.
         min_area: Smallest area of a polygon, see `write_polygons`.
         boundary_width: Width in pixels of the boundaries that are scored against `truth`, see
             `Boundaries`.
@@ -92,6 +96,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             in longitude and latitude, or a vector file with polygons, see `open_area`. The map
             covers the window around it and is nodata outside; its pixels are those of the whole.
         suggest: Writes so many windows that are worth labelling next to SCENE_suggest.gpkg.
+        colors: Colours of the map, a class table or its path; see `recolor`.
         bands: Band numbers from 1 in the order of the model; by default those that the file names
             as the model's, see `choose_bands`.
         nodata: Value, or range (lowest, highest), that means "no data" in all bands, in addition to
@@ -138,13 +143,14 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         boundary_width=boundary_width,
         aoi=aoi,
         suggest=suggest,
+        colors=colors,
         resample=resample,
         gsd=gsd,
     )
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     (source,) = scale_sources([as_source(scene, bands, nodata)], scale, info.pixels, progress)
-    planned = SceneMap.planned(source, Path(output), confidence, polygons, suggest > 0)
+    planned = SceneMap.planned(source, Path(output), options)
     planned.spare([source.path, *files_of(mask)])
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
@@ -214,6 +220,7 @@ def check_inputs(
     *,
     truth: Path | LabelSource | None = None,
     tile: int | None = None,
+    colors: Path | str | ClassTable | None = None,
 ) -> ModelInfo:
     """Checks what would stop `predict_scene` at every scene, or at one because of another.
 
@@ -225,6 +232,7 @@ def check_inputs(
         output: Folder of the outputs.
         truth: Reference of the only scene, or None.
         tile: Edge of a tile in pixels that is asked for, or None.
+        colors: Colours of the maps, or None.
 
     Returns:
         Description of the model.
@@ -236,6 +244,7 @@ def check_inputs(
     info = load_model_info(model)
     info.require_task("segment")
     choose_tile(info, tile)
+    recolor(info.class_table, colors)
     if truth and len(scenes) > 1:
         problem = f"--truth belongs to one scene. Received {len(scenes)} scenes."
         raise InputError(f"{problem} Map them one by one.")
@@ -246,7 +255,7 @@ def check_inputs(
     require_own_names(scenes)
     every = [*(scene.path for scene in scenes if is_utf8(scene.path)), *references]
     for source in scenes:
-        SceneMap.planned(source, output, True, True, True).spare(every)
+        SceneMap.planned(source, output, EVERYTHING).spare(every)
     return info
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.annotations.areas import Area
 from segment.annotations.burned_labels import BurnedLabels
 from segment.annotations.label_source import LabelSource, open_labels
 from segment.boundaries import Boundaries
@@ -18,14 +17,10 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import Mask
-from segment.core.model.recognised import Familiarity
-from segment.core.model.record import TrainingRecord
-from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.reader import Raster
 from segment.data.mask_census import MaskCensus, census_of_rows
 from segment.data.mask_reading import choose_reading
 from segment.mapping.journal import CLASSES, REFERENCE, Journal
-from segment.tiling import tile_starts
 
 
 class Reference:
@@ -62,6 +57,11 @@ class Reference:
         self._mask, self.class_table, self._names = mask, class_table, names
         self.notes, self.undeclared_share = list(notes), undeclared_share
         self.undeclared: Counter[str] = Counter()
+
+    @property
+    def name(self) -> str:
+        """File name of the mask."""
+        return Path(self._mask.path).name
 
     @property
     def identity(self) -> list[Any]:
@@ -168,50 +168,6 @@ def _require_classes(
         f"{mask.path}: holds no class of the model ({declared}). Received {listed}. Put a"
         " classes.yaml of its own beside the mask, or give another one."
     )
-
-
-def recognise_scene(
-    record: TrainingRecord, scene: Raster, tile: int, journal: Journal, area: Area
-) -> Familiarity:
-    """Counts the scored pixels of a mapped scene that a model was trained on.
-
-    They are recognised by their location on the ground, and by the pixels of tiles that were cut
-    from the scene side by side. Memory grows with the width of the scene, not with its height.
-
-    Args:
-        record: Record of the model's training data.
-        scene: The open scene.
-        tile: Edge of the tiles in pixels, that of the model.
-        journal: Journal that holds the finished map and its reference; pixels that have a class in
-            both are scored.
-        area: Part of the scene that was mapped.
-
-    Returns:
-        The counts.
-    """
-    familiarity, done = Familiarity(None), area.top
-    starts = tile_starts(max(scene.width, tile), tile, tile)
-    lefts = [left for left in starts if left < area.right and left + tile > area.left]
-    first, last = lefts[0], min(lefts[-1] + tile, scene.width)
-    for top in tile_starts(max(scene.height, tile), tile, tile):
-        bottom = min(top + tile, scene.height)
-        stop = min(bottom, area.bottom)
-        if stop <= done:
-            continue
-        codes = record.cover(scene, top, first, bottom - top, last - first)
-        with suppress(InputError):  # a part that cannot be read is not mapped either
-            pixels, _ = scene.read(top, first, bottom - top, last - first)
-            for left in lefts:
-                window = slice(None), slice(left - first, left - first + tile)
-                codes[window] = np.minimum(
-                    codes[window], np.uint8(record.find(digest_pixels(pixels[window])))
-                )
-        both = [journal.read(n, done - area.top, stop - area.top) for n in (REFERENCE, CLASSES)]
-        scored = (np.stack(both) != IGNORED).all(axis=0)
-        columns = slice(area.left - first, area.right - first)
-        familiarity.add(codes[done - top : stop - top, columns], scored)
-        done = stop
-    return familiarity
 
 
 def score_boundaries(class_table: ClassTable, journal: Journal, width: int) -> Boundaries:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.areas import Area
+from segment.confidence import ConfidenceCounts
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, describe_scene, format_area
 from segment.core.model.info import ModelInfo
-from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.map_outputs.map_view import map_html, plot_map
+from segment.mapping.options import MapOptions
 from segment.mapping.scale import Scale
 from segment.scores import Confusion
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MAP_ENDINGS = ("_classes.tif", "_mask.png", "_overlay.jpg", "_confidence.tif")
 """What is appended to the name of a scene in the names of its rasters and pictures."""
+EVERYTHING = MapOptions(confidence=True, polygons=True, suggest=1)
+"""Options of a map with all outputs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +40,8 @@ class SceneMap(SceneOutputs):
         mask: Path of the coloured mask (PNG).
         overlay: Path of the overlay (JPEG).
         confidence: Path of the confidence raster (GeoTIFF), None where it is not asked for.
-        polygons: Path of the polygons (GeoPackage), None where they are not asked for.
+        polygons: Path of the polygons, None where they are not asked for.
+        page: Path of the page (HTML) that presents the map.
         suggestions: Path of the windows to label next (GeoPackage), None where none are asked for.
     """
 
@@ -45,20 +50,17 @@ class SceneMap(SceneOutputs):
     overlay: Path
     confidence: Path | None
     polygons: Path | None
+    page: Path
     suggestions: Path | None = None
 
     @classmethod
-    def planned(
-        cls, scene: Source, folder: Path, confidence: bool, polygons: bool, suggest: bool = False
-    ) -> "SceneMap":
+    def planned(cls, scene: Source, folder: Path, options: MapOptions) -> "SceneMap":
         """Returns the files that a scene will have, with an empty report.
 
         Args:
             scene: Scene.
             folder: Folder of the outputs.
-            confidence: Whether a confidence raster is asked for.
-            polygons: Whether polygons are asked for.
-            suggest: Whether windows to label next are asked for.
+            options: What is asked for.
 
         Returns:
             The paths; nothing is written.
@@ -78,9 +80,10 @@ class SceneMap(SceneOutputs):
             mask=mask,
             overlay=overlay,
             report_file=file("_report.json"),
-            confidence=probability if confidence else None,
-            polygons=file(".gpkg") if polygons else None,
-            suggestions=file("_suggest.gpkg") if suggest else None,
+            confidence=probability if options.confidence else None,
+            polygons=file(f".{options.polygons}") if options.polygons else None,
+            page=file("_report.html"),
+            suggestions=file("_suggest.gpkg") if options.suggest else None,
             report={},
         )
 
@@ -88,7 +91,13 @@ class SceneMap(SceneOutputs):
     def files(self) -> list[Path]:
         """Paths of the files that are asked for, the class raster first."""
         asked = filter(None, (self.confidence, self.polygons, self.suggestions))
-        return [self.classes, self.mask, self.overlay, self.report_file, *asked]
+        return [self.classes, self.page, self.report_file, self.overlay, self.mask, *asked]
+
+    @property
+    def companions(self) -> list[Path]:
+        """Paths of the styles and sidecars that the rasters and pictures can have beside them."""
+        rasters = [file for file in (self.classes, self.confidence, self.mask) if file]
+        return [file.with_name(name) for file in rasters for name in companions(file)]
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draws the map over the scene, with a legend.
@@ -105,7 +114,7 @@ class SceneMap(SceneOutputs):
         return plot_map(self.report, self.classes, self.overlay, axes)
 
     def _repr_html_(self) -> str:
-        lines = self.closing_lines(self.classes)
+        lines = self.closing_lines([*self.files, *self.companions])
         return map_html(self._title(), self.report, self.classes, self.overlay, lines)
 
     def _title(self) -> str:
@@ -132,8 +141,8 @@ class SceneMap(SceneOutputs):
                 line += f"  boundary {_figure(report['boundary_jaccard'][name])}"
             lines.append(line)
         if found := report.get("suggestions"):
-            lines.append(f"  {found['windows']} windows to label next: {self.suggestions}")
-        return "\n".join([*lines, *self.closing_lines(self.classes)])
+            lines.append(f"  {found['windows']} windows to label next")
+        return "\n".join([*lines, *self.closing_lines([*self.files, *self.companions])])
 
 
 def output_names(source: Source, folder: Path) -> list[str]:
@@ -151,12 +160,10 @@ def output_names(source: Source, folder: Path) -> list[str]:
     Raises:
         InputError: If the scene has no name.
     """
-    every = SceneMap.planned(source, folder, True, True, True)
-    rasters = [file for file in (every.classes, every.confidence, every.mask) if file]
-    return [
-        *(file.name for file in every.files),
-        *(name for file in rasters for name in companions(file)),
-    ]
+    every = SceneMap.planned(source, folder, EVERYTHING)
+    assert every.polygons
+    parquet = every.polygons.with_suffix(".parquet")
+    return [file.name for file in (*every.files, parquet, *every.companions)]
 
 
 def _figure(score: float | None) -> str:
@@ -168,22 +175,25 @@ class SceneTally:
 
     Attributes:
         pixels: Number of pixels of each class, (classes,) int64.
+        confidence: Probabilities of the mapped classes.
     """
 
-    def __init__(self, scene: Raster, grid: PixelGrid, info: ModelInfo, scale: Scale):
+    def __init__(self, scene: Raster, area: Area, info: ModelInfo, scale: Scale):
         """Starts without pixels.
 
         Args:
             scene: The open scene.
-            grid: Grid of the map.
+            area: Part of the scene that is mapped.
             info: Description of the model.
             scale: Scale at which the model sees the scene.
         """
-        self._scene, self._grid, self._info, self._scale = scene, grid, info, scale
+        self._scene, self._area, self._info, self._scale = scene, area, info, scale
+        self._grid = area.grid(scene)
         self._names = info.class_table.names
         self.pixels = np.zeros(len(self._names), np.int64)
         self._areas: NDArray[np.float64] | None = np.zeros(len(self._names))
         self._confusion: Confusion | None = None
+        self.confidence = ConfidenceCounts(len(self._names), scene.height, scene.width)
 
     def add(
         self,
@@ -197,11 +207,12 @@ class SceneTally:
         Args:
             start: First row, counted from the top of the map.
             labels: Class indices, (rows, width) uint8; 255 where not valid.
-            probabilities: Class probabilities, (rows, width, classes); None leaves out the scores
-                that need them.
+            probabilities: Class probabilities, (rows, width, classes); None leaves out the
+                confidence, and the scores that need them.
             reference: Class indices of the reference, (rows, width) uint8; None leaves out all
                 scores.
         """
+        area = self._area
         counts = np.stack(
             [np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1
         )
@@ -211,6 +222,8 @@ class SceneTally:
             self._areas = None
         else:
             self._areas += areas @ counts
+        if probabilities is not None:
+            self.confidence.add(area.top + start, area.left, labels, probabilities)
         if reference is not None:
             self._confusion = self._confusion or Confusion(self._names)
             self._confusion.add(reference, labels, probabilities)
@@ -228,7 +241,12 @@ class SceneTally:
         """Returns what was added, as plain numbers for `restore`."""
         confusion = None if self._confusion is None else self._confusion.state()
         areas = None if self._areas is None else self._areas.tolist()
-        return {"pixels": self.pixels.tolist(), "areas": areas, "confusion": confusion}
+        return {
+            "pixels": self.pixels.tolist(),
+            "areas": areas,
+            "confusion": confusion,
+            "confidence": self.confidence.state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continues from what was added before.
@@ -238,6 +256,7 @@ class SceneTally:
         """
         self.pixels = np.array(state["pixels"], np.int64)
         self._areas = None if state["areas"] is None else np.array(state["areas"])
+        self.confidence.merge(state["confidence"])
         if state["confusion"] is not None:
             self._confusion = Confusion(self._names)
             self._confusion.restore(state["confusion"])
@@ -264,6 +283,7 @@ class SceneTally:
             "model": self._info.name,
             "ground_sampling_distance": self._scale.pixel,
             "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
+            **self.confidence.report(self._names),
             "notes": [*self._notes(), *report["notes"], *self._scale.notes],
         }
         return report | (self._confusion.report() if self._confusion else {})

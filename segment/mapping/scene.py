@@ -11,23 +11,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from segment.annotations.area_of_interest import open_area
 from segment.annotations.areas import Area, describe_area
 from segment.annotations.label_source import LabelSource
+from segment.core.labels.map_colors import Palette, recolor
 from segment.core.maps.class_raster import write_class_raster
 from segment.core.model.info import ModelInfo
-from segment.core.model.recognised import UNKNOWN
-from segment.core.model.record import load_record
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
-from segment.map_outputs.pictures import read_photograph, write_pictures
+from segment.core.reports.map_pictures import read_photograph, write_pictures
+from segment.map_outputs.map_page import write_map_page
 from segment.map_outputs.polygons import write_polygons
+from segment.mapping.familiarity import describe_familiarity
 from segment.mapping.journal import CLASSES, Journal, suggest_windows, write_confidence_raster
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
-from segment.mapping.reference import Reference, open_reference, recognise_scene, score_boundaries
+from segment.mapping.reference import Reference, open_reference, score_boundaries
 from segment.mapping.result import SceneMap, SceneTally
 from segment.mapping.scale import Scale, choose_scale
 
@@ -43,6 +47,7 @@ class OpenScene:
         view: How the model sees the scene.
         reference: The open reference, or None.
         options: How the scene is mapped.
+        palette: Colours that the map is drawn in.
         scale: Scale at which the model sees the scene.
         area: Part of the scene that is mapped.
         tally: Counts of the mapped pixels.
@@ -54,6 +59,7 @@ class OpenScene:
     view: ModelView
     reference: Reference | None
     options: MapOptions
+    palette: Palette
     scale: Scale
     area: Area
     tally: SceneTally = field(repr=False)
@@ -98,11 +104,27 @@ class OpenScene:
         Returns:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
-        min_area = self.options.polygons and self.options.min_area
-        outputs = [min_area, self.options.confidence, self.options.suggest]
-        outputs += [self.options.boundary_width] if self.reference else []
+        options = self.options
+        outputs: list[Any] = [options.polygons and [options.polygons, options.min_area]]
+        outputs += [options.confidence, options.suggest]
+        outputs += [c.map_color for c in self.palette.table.classes]
+        outputs += [options.boundary_width] if self.reference else []
         ingredients = [description, *outputs, self.scale.pixel, self.scale.notes]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Options of the map, with what was chosen where nothing was asked for, for the report."""
+        colors = self.options.colors and {c.name: c.map_color for c in self.palette.table.classes}
+        return self.options.described | {
+            "model_sha256": self.info.checksums.get("model.keras"),
+            "bands": list(self.raster.bands),
+            "nodata": self.raster.nodata,
+            "tile": self.view.plan.tile,
+            "factor": self.scale.factor,
+            "truth": self.reference and self.reference.name,
+            "colors": colors,
+        }
 
     def write(
         self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any
@@ -124,20 +146,18 @@ class OpenScene:
             InputError: If a file cannot be written, for example because the disk is full.
         """
         started, options = time.monotonic(), self.options
-        files = SceneMap.planned(
-            self.source, folder, options.confidence, options.polygons, options.suggest > 0
-        )
-        self._write_maps(files, journal, damaged="holes" in details)
+        files = SceneMap.planned(self.source, folder, options)
+        preview = self._write_maps(files, journal, damaged="holes" in details)
         unfamiliar, warning = self._compare(model)
         report = self.tally.report(seconds + time.monotonic() - started)
-        notes = [*self.info.notes, *self.area.report_notes, *report["notes"]]
+        notes = [*self.info.notes, *self.area.report_notes, *report["notes"], *self.palette.notes]
         notes += [*details.pop("notes", []), *warning]
         notes += filter(None, [self.raster.undeclared_nodata()])
-        report |= {"unfamiliar": unfamiliar, **details}
+        report |= {"unfamiliar": unfamiliar, "settings": self.settings, **details}
         if self.area.identity is not None:
             report["area_of_interest"] = describe_area(options.aoi, self.area)
         if files.suggestions:
-            path, table = files.suggestions, self.info.class_table
+            path, table = files.suggestions, self.palette.table
             found = suggest_windows(journal, path, self.grid, table, options.suggest)
             report["suggestions"], fewer = found
             notes += fewer
@@ -147,15 +167,16 @@ class OpenScene:
             report["undeclared"] = dict(self.reference.undeclared.most_common())
             table, width = self.info.class_table, options.boundary_width
             report |= score_boundaries(table, journal, width).report()
-            report |= self._recognise(journal, model, notes)
+            if model is not None:
+                seen = self.raster, self.info.tile
+                report |= describe_familiarity(model, *seen, journal, self.area, notes)
         report["notes"] = notes
+        listed = [file.name for file in files.files]
+        write_map_page(files.page, report, self.palette.table, preview, listed)
         return files.written(report)
 
     def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
-        """Returns the share of unfamiliar tiles, and a warning if it is large.
-
-        The share is None where it is not known.
-        """
+        """Returns the share of unfamiliar tiles, None if unknown, and a warning if it is large."""
         detector = None if model is None else load_novelty(model, self.info)
         if detector is None:
             return None, []
@@ -163,24 +184,9 @@ class OpenScene:
         warning = describe_share(unfamiliar, seen)
         return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
-    def _recognise(self, journal: Journal, model: Path | None, notes: list[str]) -> dict[str, Any]:
-        """Counts, for the report, the scored pixels that the model was trained on; adds a note."""
-        if model is None:
-            return {}
-        record = load_record(model)
-        if record is None:
-            notes.append(
-                "The model does not record what it was trained on: it may have been trained on"
-                " this scene."
-            )
-            return dict(UNKNOWN)
-        familiarity = recognise_scene(record, self.raster, self.info.tile, journal, self.area)
-        if known := str(familiarity):
-            notes.append(f"{known[0].upper()}{known[1:]}.")
-        return familiarity.report
-
-    def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> None:
-        grid, class_table, tally = self.grid, self.info.class_table, self.tally
+    def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> NDArray[np.uint8]:
+        """Writes all files but report and page, for which it returns the overlay."""
+        grid, class_table, tally = self.grid, self.palette.table, self.tally
         with ThreadPoolExecutor(1) as pool:
             # while the rasters are compressed
             photograph = pool.submit(read_photograph, self.source, damaged, self.area.region)
@@ -190,7 +196,7 @@ class OpenScene:
             )
             if files.confidence:
                 write_confidence_raster(journal, files.confidence, grid)
-            write_pictures(
+            preview = write_pictures(
                 files.classes,
                 grid,
                 photograph.result(),
@@ -208,6 +214,7 @@ class OpenScene:
                 "land_cover",
                 min_area=self.options.min_area,
             )
+        return preview
 
 
 @contextmanager
@@ -243,7 +250,8 @@ def open_scene(
             view=ModelView.of(source, raster, info, options, scale.factor, area),
             reference=reference,
             options=options,
+            palette=recolor(table, options.colors),
             scale=scale,
             area=area,
-            tally=SceneTally(raster, area.grid(raster), info, scale),
+            tally=SceneTally(raster, area, info, scale),
         )

@@ -131,6 +131,7 @@ class Mapped:
             "Picture of the map (PNG)": files.mask,
             "Overlay with legend (JPEG)": files.overlay,
             "Polygons (GeoPackage)": files.polygons,
+            "Page to print or hand on (HTML)": files.page,
             "Report (JSON)": files.report_file,
         }
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import typer
@@ -146,7 +147,7 @@ def run(
     assert isinstance(command, (TyperCommand, TyperGroup))
     debug = "--debug" in arguments
     try:
-        status = command.main(list(arguments), prog_name=name, standalone_mode=False)
+        status = command.main(_complete(arguments, command), prog_name=name, standalone_mode=False)
         if status == 130:  # typer's status for a Ctrl-C before the command itself began
             raise Interrupted("stopped. Nothing was begun.")
         return DONE
@@ -186,6 +187,29 @@ def run(
 
 def _options_of_group(version: Version = False) -> None:
     pass
+
+
+def _complete(arguments: Sequence[str], command: TyperCommand | TyperGroup) -> list[str]:
+    """Gives options that stand without their value the first that they can have.
+
+    The value of an option may be left out where its metavar is in brackets, as [gpkg|parquet].
+    What follows the option is its value only if it is one of these, so it may be a file name.
+    """
+    choices = {
+        name: (option.metavar or "").strip("[]").split("|")
+        for option in getattr(command, "params", [])
+        if (getattr(option, "metavar", None) or "").startswith("[") and hasattr(option, "opts")
+        for name in option.opts
+        if name.startswith("-")
+    }
+    complete: list[str] = []
+    for argument, following in zip_longest(arguments, arguments[1:]):
+        values = choices.get(argument)
+        if values is None or following in values or "--" in complete:
+            complete.append(argument)
+        else:
+            complete += [argument, values[0]]
+    return complete
 
 
 def _interruptible(function: Callable[..., None]) -> Callable[..., None]:

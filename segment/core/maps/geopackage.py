@@ -18,6 +18,7 @@ from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.grid import PixelGrid
 
 _AT_A_TIME = 20_000  # polygons written at a time
+_VERSION = "1.2"  # QGIS 3.22 warns of the newer one that GDAL writes by default
 
 
 def write_geopackage(
@@ -68,6 +69,7 @@ def write_geopackage(
                         geometry_type="Polygon",
                         crs=crs,
                         append=start > 0,
+                        dataset_options={"VERSION": _VERSION},
                     )
                 found = pyogrio.read_info(file, layer=layer)
             except (DataLayerError, DataSourceError) as error:

@@ -1,4 +1,4 @@
-"""QGIS styles for class rasters and for polygons.
+"""QGIS styles for class rasters, confidence rasters and polygons.
 
 The elements are those that QGIS 3 itself writes with "Save style"; what is not in them keeps the
 defaults of QGIS.
@@ -21,6 +21,30 @@ _PALETTED = {
     "alphaBand": "-1",
     "opacity": "1",
     "nodataColor": "",
+}
+_PSEUDOCOLOR = {
+    "type": "singlebandpseudocolor",
+    "band": "1",
+    "classificationMin": "0",
+    "classificationMax": "1",
+    "alphaBand": "-1",
+    "opacity": "1",
+    "nodataColor": "",
+}
+_RAMP = {
+    "colorRampType": "INTERPOLATED",
+    "classificationMode": "1",
+    "clip": "0",
+    "minimumValue": "0",
+    "maximumValue": "1",
+}
+# Matplotlib's viridis, which stays in order for readers who do not tell colours apart
+_PROBABILITIES = {
+    0.0: "#440154",
+    0.25: "#3b528b",
+    0.5: "#21918c",
+    0.75: "#5ec962",
+    1.0: "#fde725",
 }
 _CATEGORIZED = {
     "type": "categorizedSymbol",
@@ -109,6 +133,38 @@ def raster_style(class_table: ClassTable) -> str:
             alpha="255",
         )
     SubElement(pipe, "rasterresampler", maxOversampling="2")
+    return _text(root)
+
+
+def write_confidence_style(path: Path) -> None:
+    """Writes the style of a confidence raster, see `confidence_style`.
+
+    Args:
+        path: File to write.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    with writable(path):
+        path.write_text(confidence_style(), encoding="utf-8")
+
+
+def confidence_style() -> str:
+    """Makes the QGIS layer style of a raster of probabilities, from dark (0) to bright (1).
+
+    QGIS multiplies stored values by the scale of the band before it draws them.
+
+    Returns:
+        The style as XML.
+    """
+    root = _root()
+    pipe = SubElement(root, "pipe")
+    renderer = SubElement(pipe, "rasterrenderer", _PSEUDOCOLOR)
+    ramp = SubElement(SubElement(renderer, "rastershader"), "colorrampshader", _RAMP)
+    for value, color in _PROBABILITIES.items():
+        SubElement(
+            ramp, "item", value=f"{value:g}", label=f"{100 * value:g} %", color=color, alpha="255"
+        )
     return _text(root)
 
 

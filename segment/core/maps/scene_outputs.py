@@ -4,6 +4,8 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +15,7 @@ from segment.core.machine import peak_memory_mb
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 
+_LINE = 100  # characters
 _PRINTED = {"notes", "peak_memory_mb", "megapixels_per_second"}
 # times finer or coarser than the training images, beyond which a user is warned
 _MOST_DIFFERENT = 1.5
@@ -110,14 +113,14 @@ class SceneOutputs(ABC):
             self.report_file.write_text(json.dumps(report, indent=2) + "\n")
         return replace(self, report=report)
 
-    def closing_lines(self, first: Path) -> list[str]:
+    def closing_lines(self, files: Sequence[Path]) -> list[str]:
         """Formats what is printed after the table of classes.
 
         Args:
-            first: File to open first.
+            files: Files that the outputs can have, the one to open first at the beginning.
 
         Returns:
-            Lines with the notes, the speed, and the file to open first.
+            Lines with the notes, the speed, and the files that exist.
         """
         memory = self.report["peak_memory_mb"]
         speed = f"{self.report['megapixels_per_second']:.3g} megapixels/s"
@@ -126,7 +129,18 @@ class SceneOutputs(ABC):
             note if note.startswith("Warning: ") else f"Note: {note}"
             for note in self.report["notes"]
         ]
-        return [*notes, speed, f"-> {first}"]
+        return [*notes, speed, *_list_files([file for file in files if file.is_file()])]
+
+
+def _list_files(files: Sequence[Path]) -> list[str]:
+    """Returns the paths of files in as few lines as they fit into; no path is broken."""
+    lines: list[str] = []
+    for file in map(str, files):
+        if lines and len(lines[-1]) + len(file) + 2 <= _LINE:
+            lines[-1] += f", {file}"
+        else:
+            lines.append(f"   {file}" if lines else f"-> {file}")
+    return lines
 
 
 def describe_scene(
@@ -166,6 +180,8 @@ def describe_scene(
         "area_m2": dict(zip(classes, rounded, strict=True)) if rounded else None,
         "scale": None if raster.scale is None else raster.scale.report,
         "notes": notes,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": version("aerial-segment"),
         "megapixels_per_second": round(grid.width * grid.height / 1e6 / max(seconds, 1e-9), 4),
         "peak_memory_mb": peak_memory_mb(),
     }

@@ -15,23 +15,13 @@ from numpy.typing import NDArray
 
 from segment.core.outputs import staged
 from segment.core.reports.figures import plot_history
+from segment.core.reports.tables import facts_html, table_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222;
-  max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-table { border-collapse: collapse; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; } img { max-width: 100%; }
-.swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em;
-  border: 1px solid #0003; vertical-align: -.1em; }
-.note { color: #666; }
-.finding { margin: .8rem 0; padding: .5rem .9rem;
-  border-left: .3rem solid #d08c2a; background: #faf6ef; }
-"""
+_STYLE = Path(__file__).with_name("page.css")
+_QUALITIES = range(90, 20, -10)  # of JPEG
 
 
 @dataclass(frozen=True)
@@ -92,13 +82,32 @@ class Report:
             rows: Cells of each row, formatted with `format_number`.
             colors: "#RRGGBB" for each row, shown as a swatch in its first cell.
         """
-        lines = ["<tr>" + "".join(f"<th>{html.escape(h)}</th>" for h in header) + "</tr>"]
-        for i, row in enumerate(rows):
-            cells = [html.escape(format_number(cell)) for cell in row]
-            if colors:
-                cells[0] = f'<span class="swatch" style="background:{colors[i]}"></span>{cells[0]}'
-            lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        self._parts.append("<table>" + "\n".join(lines) + "</table>")
+        self._parts.append(table_html(header, rows, colors))
+
+    def facts(self, rows: Sequence[tuple[str, object]]) -> None:
+        """Adds a table of names and values, without a header.
+
+        Args:
+            rows: Name and value of each fact, formatted with `format_number`.
+        """
+        self._parts.append(facts_html(rows))
+
+    def items(self, texts: Sequence[str]) -> None:
+        """Adds a list.
+
+        Args:
+            texts: Plain text of each item.
+        """
+        lines = "\n".join(f"<li>{html.escape(text)}</li>" for text in texts)
+        self._parts.append(f"<ul>{lines}</ul>")
+
+    def warning(self, text: str) -> None:
+        """Adds a paragraph that cannot be overlooked.
+
+        Args:
+            text: Plain text.
+        """
+        self._parts.append(f'<p class="finding"><b>{html.escape(text)}</b></p>')
 
     def figure(self, figure: "Figure", caption: str, photographs: bool = False) -> None:
         """Adds a figure, embedded in the page.
@@ -117,24 +126,35 @@ class Report:
             figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight")
         self._image(buffer.getvalue(), kind, caption)
 
-    def _image(self, encoded: bytes, kind: str, caption: str) -> None:
+    def _image(self, encoded: bytes, kind: str, caption: str, alt: str | None = None) -> None:
         data, text = base64.b64encode(encoded).decode(), html.escape(caption)
+        image = f'<img alt="{html.escape(alt or caption)}" src="data:image/{kind};base64,{data}">'
         self._parts.append(
-            f'<p><img alt="{text}" src="data:image/{kind};base64,{data}"></p><p'
-            f' class="note">{text}</p>'
+            f'<p>{image}</p><p class="note">{text}</p>'
+            if alt is None
+            else f"<figure>{image}<figcaption>{text}</figcaption></figure>"
         )
 
-    def picture(self, pixels: NDArray[np.uint8], caption: str) -> None:
+    def picture(
+        self, pixels: NDArray[np.uint8], caption: str, alt: str | None = None, most: int = 10**9
+    ) -> None:
         """Adds an image, embedded in the page pixel by pixel.
 
         Args:
             pixels: RGB (rows, columns, 3) uint8.
             caption: Text below the image, also for readers who cannot see it.
+            alt: Text for these readers, where it differs. Where the screen is wide enough,
+                what follows the image is then beside it.
+            most: Bytes that the image should take at most; its quality is lowered for them.
         """
         import cv2
 
-        encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
-        self._image(encoded.tobytes(), "jpeg", caption)
+        turned = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        for quality in (95, *_QUALITIES):
+            encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            if len(encoded) <= most:
+                break
+        self._image(encoded.tobytes(), "jpeg", caption, alt)
 
     def findings(self, found: Sequence["Finding"]) -> None:
         """Adds results of checks: what was found, what it means and what to do.
@@ -164,28 +184,12 @@ class Report:
         page = (
             '<!doctype html><html lang="en"><head><meta'
             f' charset="utf-8"><title>{html.escape(self._title)}</title><meta name="viewport"'
-            f' content="width=device-width"><style>{_STYLE}</style></head><body>'
+            f' content="width=device-width"><style>{_STYLE.read_text()}</style></head><body><main>'
             + "\n".join(self._parts)
-            + "</body></html>\n"
+            + "</main></body></html>\n"
         )
         with staged(path, overwrite=True) as partial:
             partial.write_text(page, encoding="utf-8")
-
-
-def format_number(value: object) -> str:
-    """Formats a value for a table cell.
-
-    Args:
-        value: Value of any type.
-
-    Returns:
-        Three decimals for fractions, thousands separators for whole numbers, a dash for None.
-    """
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 REPORT_FILES = REPORT_FILE, PAGE_FILE = "report.json", "report.html"

@@ -1,4 +1,5 @@
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -20,16 +21,19 @@ from classify.data.pixels import prepare_seen
 from classify.labelling import scene as scene_module
 from classify.labelling.cells import Cells
 from classify.labelling.inference import read_input
-from classify.labelling.result import SceneLabels
+from classify.labelling.result import LABEL_ENDINGS, SceneLabels
 from classify.labelling.scene import label_scene
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.labels.classes import Class
+from segment.core.inputs.named_scenes import find_sources
+from segment.core.labels.classes import Class, ClassTable
 from segment.core.model.folder import INFO_FILE, MODEL_FILE
 from segment.core.model.info import LabelInfo
 from segment.core.progress import Silent
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+from segment.core.reports import map_pictures
+from segment.core.reports.map_pictures import lay_over
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES, FakeModel
 
@@ -58,6 +62,7 @@ OUTPUTS = {
     "town_labels.qml",
     "town_labels.gpkg",
     "town_labels.json",
+    "town_labels_overlay.jpg",
 }
 
 
@@ -349,7 +354,9 @@ def test_report_adds_up(tmp_path: Path, place: dict[str, Any]) -> None:
         assert report["area_m2"][name] == pytest.approx(area, rel=2e-3)
     table = repr(result)
     assert "town.tif: 53 x 37 px, 12 cells of 16 px" in table
-    assert table.endswith(f"-> {result.labels}")
+    listed = re.split(r",\s+|\n\s+", table[table.index("-> ") + 3 :])
+    assert listed[0] == str(result.labels)
+    assert {Path(file).name for file in listed} == OUTPUTS
 
 
 def test_several_labels_count_from_their_thresholds_on(tmp_path: Path) -> None:
@@ -423,7 +430,8 @@ def test_scenes_are_read_forward_by_strips(tmp_path: Path, monkeypatch: pytest.M
     scene = write_raster(tmp_path / "town.png", scene_of_cells(75, 40)[0])
     monkeypatch.setattr(Raster, "read", watched)
     label_scene(scene, FakeLabeller(), tmp_path, grid=EDGE)
-    assert read_rows == [(0, 16), (16, 16), (32, 16), (48, 16), (64, 11)]
+    overlay = (0, 75)  # up to 256 rows at once
+    assert read_rows == [(0, 16), (16, 16), (32, 16), (48, 16), (64, 11), overlay]
 
 
 def test_bands_of_the_training_are_read(tmp_path: Path) -> None:
@@ -580,3 +588,37 @@ def test_a_stop_leaves_nothing_and_restores_what_was(
     with pytest.raises(error):
         label_scene(scene, model, tmp_path / "earlier", grid=EDGE, overwrite=True)
     assert {path: path.read_bytes() for path in (tmp_path / "earlier").iterdir()} == before
+
+
+@pytest.mark.parametrize("bands", [1, 5])
+def test_the_overlay_shows_the_cells_over_the_scene(
+    tmp_path: Path, bands: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(map_pictures, "LARGEST", 96)
+    pixels, _ = scene_of_cells(6 * EDGE + 5, 4 * EDGE, bands)
+    scene = write_raster(tmp_path / "town.tif", pixels)
+    model = FakeLabeller(bands=bands, labels={"rgb": (3, 1, 0)} if bands == 5 else {})
+    seen: list[np.ndarray] = []
+
+    def watched(photograph: np.ndarray, indices: np.ndarray, table: ClassTable) -> np.ndarray:
+        seen.extend((photograph, indices))
+        return lay_over(photograph, indices, table)
+
+    monkeypatch.setattr(map_pictures, "lay_over", watched)
+    result = label_scene(scene, model, tmp_path, grid=EDGE)
+    photograph, indices = seen
+    height, width = indices.shape
+    assert max(height, width) == 96 and photograph.shape == (height, width, 3)
+    expected = read(result)[
+        np.ix_(
+            ((np.arange(height) + 0.5) / height * len(pixels) // EDGE).astype(int),
+            ((np.arange(width) + 0.5) / width * pixels.shape[1] // EDGE).astype(int),
+        )
+    ]
+    assert (indices * 10 == expected).all()
+    with rasterio.open(result.overlay) as file:
+        assert file.count == 3
+        assert file.height > height  # the legend
+    assert str(result.overlay) in repr(result)
+    # a later call on the folder labels the scene alone
+    assert [s.path for s in find_sources([str(tmp_path)], LABEL_ENDINGS)] == [scene]

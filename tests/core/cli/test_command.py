@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from typer import Argument, Option
 
 from segment.core.cli.command import run
 from segment.core.outputs import staged
@@ -119,3 +121,31 @@ def test_sigterm_while_gdal_writes_a_map(tmp_path: Path):
             "stopped. Nothing half-written was kept."
         )
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        (["a.tif", "--format"], ("one", ["a.tif"])),
+        (["--format", "a.tif", "b.tif"], ("one", ["a.tif", "b.tif"])),
+        (["--format", "two", "a.tif"], ("two", ["a.tif"])),
+        (["--format=two", "a.tif"], ("two", ["a.tif"])),
+        (["a.tif", "--format", "--name", "x"], ("one", ["a.tif"])),
+        (["--format", "--", "two"], ("one", ["two"])),
+        (["--", "--format", "two"], (None, ["--format", "two"])),
+        (["a.tif"], (None, ["a.tif"])),
+        (["a.tif", "--name", "two"], (None, ["a.tif"])),
+    ],
+)
+def test_the_value_of_an_option_in_brackets_may_be_left_out(arguments, received) -> None:
+    seen = []
+
+    def work(
+        files: Annotated[list[str], Argument()],
+        format: Annotated[Literal["one", "two"] | None, Option(metavar="[one|two]")] = None,
+        name: str = "",
+    ) -> None:
+        seen.append((format, files))
+
+    assert run(work, arguments) == 0
+    assert seen == [received]

@@ -1,3 +1,4 @@
+import json
 import re
 import sqlite3
 import subprocess
@@ -21,7 +22,8 @@ from rasterio.transform import Affine, from_origin
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.raster.opening import open_raster
-from segment.map_outputs.polygons import write_polygons
+from segment.map_outputs.polygons import choose_format, write_polygons
+from segment.mapping.options import MapOptions
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES
 
@@ -322,3 +324,69 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
     assert len(lines) == len(limits), run
     for line in lines:
         assert re.fullmatch(r".*again\.gpkg: cannot be written completely: .*", line)
+
+
+@pytest.mark.parametrize("count", [20, 45_000])
+def test_geopackages_are_of_a_version_that_older_programs_know(tmp_path: Path, count: int) -> None:
+    """Whether they are written at once or in several pieces."""
+    polygonise(tmp_path, np.arange(count)[None] % 2 * 10, simplify=0)
+    with sqlite3.connect(tmp_path / "map.gpkg") as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (10200,)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "format"),
+    [(False, None), (None, None), (True, "gpkg"), ("gpkg", "gpkg")],
+)
+def test_polygons_are_a_geopackage_unless_another_format_is_named(asked: Any, format: Any) -> None:
+    assert choose_format(asked) == MapOptions(polygons=asked).polygons == format
+
+
+def test_formats_that_cannot_be_written_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="polygons: 'shp' is unknown. Choose gpkg or parquet."):
+        MapOptions(polygons="shp")  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match="pyarrow, which .*pip install 'aerial-segment.parquet.'"):
+        MapOptions(polygons="parquet")
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_geoparquet_holds_what_a_geopackage_does(tmp_path: Path, grid: str) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    values = patches(70, 60)
+    _, fields = polygonise(tmp_path, values, grid)
+    _, _, geometry, _ = pyogrio.raw.read(tmp_path / "map.gpkg", layer="map")
+    with open_raster(tmp_path / "classes.tif") as scene:
+        count = write_polygons(
+            tmp_path / "classes.tif", scene, PALETTE, tmp_path / "map.parquet", "map"
+        )
+        crs = scene.crs
+    table = parquet.read_table(tmp_path / "map.parquet")
+    found = shapely.from_wkb(table["geometry"].to_pylist())
+    assert len(found) == count
+    assert shapely.equals_exact(found, shapely.from_wkb(geometry)).all()
+    for name in ("class", "value", "color"):
+        assert table[name].to_pylist() == fields[name].tolist()
+    areas = np.array(table["area_m2"].to_pylist(), float)  # None becomes NaN
+    assert np.array_equal(areas, fields["area_m2"], equal_nan=True)
+    described = json.loads(table.schema.metadata[b"geo"])
+    column = described["columns"][described["primary_column"]]
+    assert (described["version"], column["encoding"]) == ("1.1.0", "WKB")
+    assert column["bbox"] == shapely.total_bounds(found).tolist()
+    if crs is None:
+        assert column["crs"] is None
+    else:
+        assert CRS.from_user_input(json.dumps(column["crs"])) == crs
+
+
+def test_an_empty_map_is_geoparquet_without_rows(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_raster(tmp_path / "classes.tif", np.full((5, 6, 1), 255, np.uint8), nodata=255)
+    with open_raster(tmp_path / "classes.tif") as scene:
+        assert not write_polygons(
+            tmp_path / "classes.tif", scene, PALETTE, tmp_path / "map.parquet", "map"
+        )
+    table = parquet.read_table(tmp_path / "map.parquet")
+    assert table.num_rows == 0
+    assert table.column_names == ["class", "value", "color", "area_m2", "geometry"]

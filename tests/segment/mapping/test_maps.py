@@ -3,6 +3,8 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,13 +15,16 @@ import rasterio
 from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
-from segment.core.labels.classes import Class
+from segment.core.errors import InputError, Interrupted
+from segment.core.labels.classes import Class, ClassTable
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import read_mask
 from segment.core.maps.class_raster import companions
-from segment.map_outputs import pictures
-from segment.map_outputs.pictures import draw_legend
+from segment.core.raster.sources import Source
+from segment.core.reports import map_pictures as pictures
+from segment.core.reports.legend import draw_legend
 from segment.mapping.predict import SceneMap, predict_scene
+from segment.mapping.result import output_names
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES, FakeModel
 
@@ -104,6 +109,7 @@ def test_sidecar_names_values_and_colours(tmp_path: Path, indices: np.ndarray) -
     assert rows == [[str(field) for field in row] for row in attributes(result)]
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(
     shutil.which("gdalinfo") is None, reason="GDAL's own tools are not here (Debian: gdal-bin)"
 )
@@ -277,3 +283,97 @@ def test_full_disk_is_an_error_and_leaves_no_outputs(tmp_path: Path) -> None:
         assert [p.name for p in tmp_path.rglob("*") if not re.search(r"/out(/\.|$)", str(p))] == [
             "town.tif"
         ], limit
+
+
+def test_colours_of_ones_own_are_those_of_all_files(tmp_path: Path, indices: np.ndarray) -> None:
+    file = tmp_path / "own.yaml"
+    own = {name: f"#0{i}00FF" for i, name in enumerate(NAMES)}
+    del own["water"]
+    entries = "".join(f'- {{name: {name.upper()}, color: "{own[name]}"}}\n' for name in own)
+    file.write_text(entries)
+    drawn = own | {"water": COLORS[-1]}
+    scene = write_raster(tmp_path / "town.tif", indices[..., None], nodata=99)
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True, colors=file)
+    with rasterio.open(result.classes) as raster:
+        found = [raster.colormap(1)[10 * i][:3] for i in range(5)]
+        assert (raster.read(1) == np.where(indices == 99, 255, indices * 10)).all()
+    assert ["#{:02X}{:02X}{:02X}".format(*color) for color in found] == list(drawn.values())
+    _, _, _, fields = pyogrio.raw.read(
+        result.polygons, layer="land_cover", columns=["color"], read_geometry=False
+    )
+    assert set(fields[0]) == set(drawn.values())
+    with rasterio.open(result.mask) as raster:
+        mask = raster.read([1, 2, 3]).transpose(1, 2, 0)[indices != 99]
+    assert {"#{:02X}{:02X}{:02X}".format(*color) for color in np.unique(mask, axis=0)} == set(
+        drawn.values()
+    )
+    assert result.report["settings"]["colors"] == drawn
+    assert "own.yaml does not name water: drawn in the colours of the model." in repr(result)
+    for path in (result.classes.with_suffix(".qml"), result.page):
+        content = path.read_text(encoding="utf-8").upper()
+        assert all(color in content for color in drawn.values())
+        assert not [color for color in COLORS[:-1] if color in content]
+
+
+def test_other_colours_go_on_with_the_rows_of_a_stopped_map(
+    tmp_path: Path, indices: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = write_raster(tmp_path / "town.tif", indices[..., None], nodata=99)
+    own = ClassTable([Class(name=NAMES[0], color="#FF00FF")])
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr("segment.mapping.scene.write_pictures", stop)
+        predict_scene(scene, FakeModel(), tmp_path / "out")
+    model = FakeModel()
+    result = predict_scene(scene, model, tmp_path / "out", colors=own)
+    assert model.tiles == 0
+    with rasterio.open(result.classes) as raster:
+        assert raster.colormap(1)[0][:3] == (255, 0, 255)
+    again = predict_scene(scene, model, tmp_path / "out", colors=own)
+    assert again.report["notes"][-1] == "It was there already."
+    with pytest.raises(InputError, match="exists. Add --overwrite"):  # it has other colours
+        predict_scene(scene, model, tmp_path / "out")
+
+
+def test_a_map_without_its_page_is_not_finished(tmp_path: Path, indices: np.ndarray) -> None:
+    result = map_it(tmp_path, indices)
+    result.page.unlink()
+    with pytest.raises(InputError, match="exists. Add --overwrite"):
+        map_it(tmp_path, indices)
+
+
+def test_the_report_names_moment_version_and_settings(tmp_path: Path, indices: np.ndarray) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    result = map_it(tmp_path, indices)
+    report = json.loads(result.report_file.read_text())
+    assert before <= datetime.fromisoformat(report["created"]) <= datetime.now(UTC)
+    assert report["version"] == version("aerial-segment")
+    wanted = {"confidence": True, "polygons": "gpkg", "min_area": 0, "gsd": None, "factor": 1}
+    wanted |= {"bands": [1], "nodata": None, "tile": 96, "augment": False, "truth": None}
+    assert {name: report["settings"][name] for name in wanted} == wanted
+
+
+def test_all_files_are_listed(tmp_path: Path, indices: np.ndarray) -> None:
+    result = map_it(tmp_path, indices)
+    text = repr(result)
+    listed = re.split(r",\s+|\n\s+", text[text.index("-> ") + 3 :])
+    assert sorted(listed) == sorted(str(p) for p in result.classes.parent.iterdir())
+    assert listed[0] == str(result.classes)
+    assert {Path(name).name for name in listed} <= set(
+        output_names(Source(tmp_path / "town.tif"), tmp_path / "out")
+    )
+
+
+def test_the_style_of_confidence_covers_all_probabilities(
+    tmp_path: Path, indices: np.ndarray
+) -> None:
+    result = map_it(tmp_path, indices)
+    style = ElementTree.parse(result.confidence.with_suffix(".qml"))
+    renderer = style.find("pipe/rasterrenderer")
+    assert (renderer.get("type"), renderer.get("band")) == ("singlebandpseudocolor", "1")
+    items = renderer.findall("rastershader/colorrampshader/item")
+    assert [float(item.get("value")) for item in items] == [0, 0.25, 0.5, 0.75, 1]
+    assert [items[0].get("label"), items[-1].get("label")] == ["0 %", "100 %"]

@@ -1,6 +1,5 @@
 """Pictures of a map: the coloured mask, and the scene overlaid with the map and a legend."""
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,15 @@ from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
+from segment.core.reports.legend import draw_legend
 from segment.core.reports.picture import write_picture
 
 LARGEST = 4096
 """Longest side of a picture in pixels; larger scenes are reduced to it."""
+PREVIEW = 1000
+"""Longest side in pixels of an overlay on a page."""
 _OPACITY = 0.45
 _NODATA_GREY = 235
-_DRAWING = threading.Lock()  # Matplotlib is not safe for several threads
 
 
 def write_pictures(
@@ -34,7 +35,7 @@ def write_pictures(
     mask: Path,
     overlay: Path,
     shares: Mapping[str, float],
-) -> None:
+) -> NDArray[np.uint8]:
     """Writes the coloured mask and the overlay of a class raster.
 
     The mask is a PNG, transparent where nodata, the overlay a JPEG with a legend. Memory does not
@@ -49,6 +50,9 @@ def write_pictures(
         overlay: JPEG to write.
         shares: Fraction of the valid pixels of each class by its name, for the legend.
 
+    Returns:
+        The overlay without its legend, see `write_overlay`.
+
     Raises:
         InputError: If a file cannot be written, for example because the disk is full.
     """
@@ -57,6 +61,32 @@ def write_pictures(
     write_picture(mask, colored(indices, class_table, 4))
     if scene.crs is not None:
         _write_georeference(mask, scene, height, width)
+    return write_overlay(overlay, photograph, indices, class_table, shares)
+
+
+def write_overlay(
+    path: Path,
+    photograph: NDArray[Any],
+    indices: NDArray[np.uint8],
+    class_table: ClassTable,
+    shares: Mapping[str, float],
+) -> NDArray[np.uint8]:
+    """Writes a photograph tinted with the colours of classes, above a legend.
+
+    Args:
+        path: JPEG to write.
+        photograph: Pixels (height, width, bands), see `read_photograph`.
+        indices: Class indices, (height, width) uint8; 255, shown in grey, where there is none.
+        class_table: Class table of the indices.
+        shares: Share of each class by its name, 0 to 1, for the legend.
+
+    Returns:
+        The picture without its legend, (rows, columns, 3) uint8, at most PREVIEW pixels a side.
+
+    Raises:
+        InputError: If the file cannot be written, for example because the disk is full.
+    """
+    height, width = indices.shape
     valid = indices != IGNORED
     shown = displayable(photograph, valid)
     shown[~valid] = _NODATA_GREY
@@ -65,7 +95,10 @@ def write_pictures(
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
     canvas[height:] = legend
-    write_picture(overlay, canvas)
+    write_picture(path, canvas)
+    reduction = max(height, width, PREVIEW) / PREVIEW
+    size = max(round(width / reduction), 1), max(round(height / reduction), 1)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def read_photograph(
@@ -148,74 +181,6 @@ def colored(
     """
     table = np.ascontiguousarray(class_table.colors()[:, None, :channels])
     return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
-
-
-def draw_legend(
-    class_table: ClassTable, shares: Mapping[str, float], width: int
-) -> NDArray[np.uint8]:
-    """Draws a legend with the colour, name and share of each class.
-
-    Entries are wrapped into lines. Only one thread at a time draws.
-
-    Args:
-        class_table: Class table.
-        shares: Fraction of the valid pixels of each class by its name; 0 by default.
-        width: Width of the legend in pixels.
-
-    Returns:
-        The legend, (rows, width, 3) uint8.
-    """
-    with _DRAWING:
-        return _draw_legend(class_table, shares, width)
-
-
-def _draw_legend(
-    class_table: ClassTable, shares: Mapping[str, float], width: int
-) -> NDArray[np.uint8]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
-    size = max(width / 64, 12.0)
-    figure = Figure(dpi=100, facecolor="white")
-    canvas: Any = FigureCanvasAgg(figure)
-    entries = [
-        (c.map_color, f"{c.name}  {_percent(shares.get(c.name, 0.0))}") for c in class_table.classes
-    ]
-    labels = [
-        figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False)
-        for _, name in entries
-    ]
-    spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
-    line, left, places = 0, size, []
-    for span in spans:
-        if left > size and left + span > width:
-            line, left = line + 1, size
-        places.append((line, left))
-        left += span
-    height = round((line + 1) * 1.8 * size + 0.8 * size)
-    # cut to whole pixels, so that rounding loses none
-    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)
-    for (color, _), label, (line, left) in zip(entries, labels, places, strict=True):
-        middle = height - (line + 0.5) * 1.8 * size - 0.4 * size
-        box = (left / width, (middle - size / 2) / height)
-        figure.add_artist(
-            Rectangle(
-                box,
-                size / width,
-                size / height,
-                facecolor=color,
-                edgecolor="#444444",
-                linewidth=size / 30,
-            )
-        )
-        label.set_position(((left + 1.4 * size) / width, middle / height))
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
 
 
 def _write_georeference(path: Path, scene: PixelGrid, height: int, width: int) -> None:
