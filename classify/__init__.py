@@ -13,7 +13,7 @@ Functions:
     fill_classes: Draws the pictures that each class lacks to have as many images as the largest.
     interpolate: Interpolates between the latents of two images and writes a strip of pictures.
     judge: Draws pictures of each class and evaluates them with a classifier.
-    label_scene: Labels a scene cell by cell and writes a raster, polygons and a report.
+    label_scene: Labels a scene cell by cell and writes a raster, polygons, an overlay and a report.
     label_scenes: Labels scenes cell by cell on a Dask cluster.
     load_generator: Loads a generator from the run folder that `train_generator` wrote.
     load_model: Loads a model folder.

@@ -12,11 +12,11 @@ Functions:
     explore: Reads every image and mask of a tile folder, and reports what they hold.
     export_model: Exports a model to `openvino/` inside its model folder, or to an ONNX file.
     imitate: Trains an encoder to give the features of another one.
-    load_model: Loads a model folder.
+    load_model: Loads a model folder, or an ONNX file.
     load_settings: Loads settings from a YAML file and applies overrides.
     predict_array: Maps an image in memory: array, PIL image or DataArray.
     predict_probabilities: Predicts the class probabilities of one window of a scene.
-    predict_scene: Maps a scene and writes class raster, coloured mask, overlay and report.
+    predict_scene: Maps a scene and writes class raster, coloured mask, overlay, report and a page.
     predict_scenes: Maps scenes on a Dask cluster.
     predict_window: Maps one window of a scene.
     preprocess: Denoises an image, then enhances its contrast, then sharpens it.

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.class_mapping import admitted_classes, join_label_sets, wide_classes
 from segment.config import Collection, DataSettings, PixelSizes
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.progress import Progress
 from segment.core.raster.opening import open_raster
 from segment.core.splits import PARTS, Part
-from segment.data.class_mapping import admitted_classes, join_label_sets, wide_classes
 from segment.data.ground import Division, class_counter
 from segment.data.mask_reading import find_class_table
 from segment.data.patches import Patch

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segment.core.disk import writable
 from segment.core.labels.classes import ClassTable
 from segment.core.maps.scene_outputs import format_area
+from segment.core.raster.nodata import describe_nodata
 from segment.core.reports.page import Report
 from segment.core.reports.tables import Share, format_number
 
@@ -176,7 +177,8 @@ def _pixels(report: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tupl
         extent = f"{_metres(width * size)} x {_metres(height * size)}"
         rows.append(("Pixel size", f"{_metres(size)}{stated}; the scene is {extent}"))
     rows.append(("Bands", ", ".join(map(str, settings["bands"]))))
-    nodata = "" if settings["nodata"] is None else f"; the value {settings['nodata']:g} is nodata"
+    value = settings["nodata"]
+    nodata = "" if value is None else f"; nodata is {describe_nodata(value)}"
     rows.append(("No data", f"{Share(1 - mapped / (width * height))} of the scene{nodata}"))
     if factor == 1:
         seen = "none, the model saw the pixels as they are"

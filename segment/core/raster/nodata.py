@@ -126,6 +126,19 @@ def undeclared_nodata(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> str | N
     )
 
 
+def describe_nodata(nodata: Nodata) -> str:
+    """Formats a nodata value or range for a report.
+
+    Args:
+        nodata: The value or range.
+
+    Returns:
+        Such as "0", or "0 to 3".
+    """
+    ends = nodata if isinstance(nodata, tuple) else (nodata,)
+    return " to ".join(map(format_value, ends))
+
+
 def format_value(value: float) -> str:
     """Formats a value so that it is read back as the same.
 

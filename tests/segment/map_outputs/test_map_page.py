@@ -80,7 +80,7 @@ def test_a_page_needs_nothing_but_itself(make: Callable[..., Any]) -> None:
 
 def test_a_page_can_be_read_without_seeing_it(make: Callable[..., Any]) -> None:
     _, outline, report = make(truth=True)
-    assert [tag for tag, _ in outline.elements if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * 5
+    assert [tag for tag, _ in outline.elements if re.fullmatch(r"h\d", tag)] == ["h1"] + ["h2"] * 6
     assert outline.attributes("html") == [{"lang": "en"}]
     (image,) = outline.attributes("img")
     assert all(name in image["alt"] for name in report["classes"])
@@ -103,7 +103,7 @@ def test_a_page_without_a_georeference_has_no_areas(make: Callable[..., Any]) ->
     assert report["area_m2"] is None
     assert "m²" not in outline.text
     assert "Scores" not in outline.text
-    assert re.search(r"\d\d\.\d % of the scene; the value 3 is nodata", outline.text)
+    assert re.search(r"\d\d\.\d % of the scene; nodata is 3", outline.text)
 
 
 def test_an_empty_map_has_a_page(make: Callable[..., Any]) -> None:

@@ -180,9 +180,7 @@ WRONG: list[tuple[Any, str]] = [
     (U8.transpose(2, 0, 1), r"bands first.*Give image.transpose\(1, 2, 0\)"),
     (U8[0, 0], "2 or 3 dimensions"),
     (U8[:0], "holds no pixel"),
-    (U8[..., 0], r"reads 3 bands of uint8 \(0 to 255\). Received 1 band.*bands=\[1, 1, 1\]"),
     (U8[..., :2], "Received 2 bands of uint8. Give an image of 3 bands"),
-    (np.zeros((40, 40, 7), np.uint8), r"Received 7 bands.*Choose bands: bands=\[1, 2, 3\]"),
     (np.full((9, 9, 3), 0.5), r"float64 with values of 0.5 to 0.5.*\(image \* 255\).round"),
     (np.full((9, 9, 3), 200.0), r"image.astype\(np.uint8\)"),
     (np.full((9, 9, 3), 200), r"int64 with values of 200 to 200.*image.astype\(np.uint8\)"),
@@ -193,15 +191,29 @@ WRONG: list[tuple[Any, str]] = [
     (np.array([["a"]]), "cannot be read"),
     (7, r"received 7 \(int\). Give an array"),
     (Image.fromarray(U8).convert("CMYK"), r'mode CMYK are not read.*convert\("RGB"\)'),
-    (Image.fromarray(U8).convert("L"), r"Received 1 band.*bands=\[1, 1, 1\]"),
+    (U8[..., 0] / 2, r"reads 3 bands of uint8 \(0 to 255\). Received 1 band.*bands=\[1, 1, 1\]"),
 ]
 
 
 @pytest.mark.parametrize(("image", "message"), WRONG)
 def test_what_is_no_image_of_the_model_is_refused_in_a_line(image: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        predict_array(image, PlaceModel(bands=3))
+        predict_array(image, PlaceModel(bands=3), scale="never")
     assert "vsimem" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("image", "note"),
+    [
+        (U8[..., 0], "grey"),
+        (np.zeros((40, 40, 7), np.uint8), "bands 1,2,3"),
+        (Image.fromarray(U8).convert("L"), "grey"),
+        (np.full((9, 9, 3), 4000, np.uint16), "8 bits"),
+        (noise().astype(np.float32) / 255, "8 bits"),
+    ],
+)
+def test_what_is_assumed_of_an_image_is_a_note(image: Any, note: str) -> None:
+    assert any(note in line for line in predict_array(image, PlaceModel(bands=3)).notes)
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,11 @@ def mixed_scenes(folder: Path) -> tuple[set[str], dict[str, str]]:
             if count in (1, 3) and number < 2:
                 name = f"type{count}_{number}.tif"
                 kind, factor = (("uint16", 16), ("float32", 1 / 255))[number]
-                add(name, (pixels * factor).astype(kind))
+                add(
+                    name,
+                    (pixels * factor).astype(kind),
+                    "1 band of float32" if count + number == 2 else None,
+                )
         add(f"b13_{number}.tif", random.integers(0, 250, (20, 30, 13), np.uint8))
         add(f"plain_{number}.png", random.integers(0, 250, (20, 30, 3), np.uint8))
         for name, content in (("text", b"no raster\n"), ("zero", b"")):
