@@ -9,14 +9,14 @@ Example:
 Functions:
     evaluate: Scores a model on data folders.
     explore: Reads every image of data folders and writes report.html and report.json.
-    export_model: Writes the OpenVINO form of a model into its model folder.
+    export_model: Writes the OpenVINO form of a model into its model folder, or a folder for a hub of models.
     fill_classes: Draws the pictures that each class lacks to have as many images as the largest.
     interpolate: Interpolates between the latents of two images and writes a strip of pictures.
     judge: Draws pictures of each class and evaluates them with a classifier.
     label_scene: Labels a scene cell by cell and writes a raster, polygons, an overlay and a report.
     label_scenes: Labels scenes cell by cell on a Dask cluster.
     load_generator: Loads a generator from the run folder that `train_generator` wrote.
-    load_model: Loads a model folder.
+    load_model: Loads a model folder, or an ONNX file.
     load_settings: Loads settings from a YAML file and applies overrides.
     predict_array: Labels an image in memory: array, PIL image or DataArray.
     predict_images: Labels images one after the other, while the next ones are read.
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from segment.core.config import load_settings as load_settings
     from segment.core.errors import InputError as InputError
     from segment.core.model.runtime import Model as Model
-    from segment.core.model.runtime import load_model as load_model
+    from segment.core.onnx_models.loading import load_model as load_model
     from segment.core.tuning.search import Search as Search
     from segment.core.tuning.tune import Tuning as Tuning
 
@@ -96,7 +96,7 @@ _HOMES = {
     "label_scene": "classify.labelling.scene",
     "label_scenes": "classify.cluster.scenes",
     "load_generator": "classify.generator.generator",
-    "load_model": "segment.core.model.runtime",
+    "load_model": "segment.core.onnx_models.loading",
     "load_settings": "segment.core.config",
     "predict_array": "classify.labelling.arrays",
     "predict_images": "classify.labelling.predict",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from classify.bundled import BUNDLED
+from segment.core.choices import LabelExportFormat
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
     SCHEMA_HELP,
@@ -131,19 +132,27 @@ def evaluate(
 @entry_point
 def export(
     model: Annotated[Path, Argument(help="Model folder that classify-train wrote.")],
+    format: Annotated[
+        LabelExportFormat,
+        Option(help="openvino: several times faster on CPUs; hub: a folder to upload to a hub."),
+    ] = "openvino",
     int8: Annotated[
         list[Path],
         Option(metavar="DATA", help="Quantise the weights on this data folder; repeatable."),
     ] = [],  # noqa: B006 - typer reads it, nothing writes to it
+    output: Annotated[
+        Path | None, Option(help="Folder for the hub; by default in the model folder.")
+    ] = None,
     overwrite: Overwrite = False,
     *,
     console: ConsoleOptions,
 ) -> None:
-    """Exports a model to OpenVINO, which runs several times faster without a GPU."""
+    """Writes a model in another form: faster without a GPU, or to upload."""
     from segment.core.model.folder import load_model_info
 
     load_model_info(model)  # report a wrong folder before the slow import of Keras
     load_keras()
     from classify.training.export import export_model
 
-    console.show(partial(export_model, model, int8=int8 or None, overwrite=overwrite))
+    exported = partial(export_model, model, format, int8=int8 or None, output=output)
+    console.show(partial(exported, overwrite=overwrite))

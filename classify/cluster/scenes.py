@@ -12,7 +12,7 @@ from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
 from segment.core.inputs.named_scenes import as_sources
-from segment.core.model.folder import load_model_info
+from segment.core.onnx_models.loading import load_model_info
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.raster.nodata import Nodata

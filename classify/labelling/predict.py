@@ -21,7 +21,8 @@ from segment.core.choices import Runtime
 from segment.core.errors import InputError, printable
 from segment.core.inputs.named_scenes import as_sources, scale_notes
 from segment.core.model.info import ModelInfo
-from segment.core.model.runtime import Model, load_model
+from segment.core.model.runtime import Model
+from segment.core.onnx_models.loading import load_model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress, Silent

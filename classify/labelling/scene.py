@@ -26,9 +26,9 @@ from segment.core.disk import writable
 from segment.core.errors import InputError
 from segment.core.maps.class_raster import write_class_raster
 from segment.core.maps.geopackage import write_geopackage
-from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
-from segment.core.model.runtime import Model, load_model
+from segment.core.model.runtime import Model
+from segment.core.onnx_models.loading import load_model, load_model_info
 from segment.core.outputs import Stage, finish_moving, staged_files
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress

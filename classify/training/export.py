@@ -13,7 +13,9 @@ from classify.training.scored_images import (
     scored_dataset,
 )
 from classify.training.scoring import score_images
+from segment.core.choices import LabelExportFormat
 from segment.core.errors import InputError
+from segment.core.hub.upload_folder import export_for_hub
 from segment.core.model.export import Export, Predict, Sample, divide, export_openvino
 from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
@@ -22,21 +24,25 @@ from segment.core.progress import Progress, Silent
 
 def export_model(
     model: Path | str,
+    format: LabelExportFormat = "openvino",
     *,
     int8: Data | None = None,
+    output: Path | str | None = None,
     overwrite: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Export:
-    """Writes the OpenVINO form of a model into its model folder.
+    """Writes the OpenVINO form of a model into its model folder, or a folder for a hub of models.
 
     Args:
         model: Model folder.
+        format: "openvino" or "hub".
         int8: Data folders to quantise with, as for training. Images that the model was trained on
             are used for calibration, at most 300. The others are scored before and after. If the
             model was trained on all or none of the images, half of them are used for each. By
             default weights become fp16.
-        overwrite: Whether an existing OpenVINO form is replaced.
+        output: Folder for a hub; by default `hub` in the model folder.
+        overwrite: Whether an earlier export is replaced.
         seed: Seed by which calibration images are drawn.
         progress: Where progress is reported.
 
@@ -50,6 +56,15 @@ def export_model(
     folder, progress = Path(model), progress or Silent()
     info = load_model_info(folder)
     label_info(info)
+    if format == "hub":
+        if int8 is not None:
+            raise InputError("--int8 is for --format openvino, not hub. Export to OpenVINO first.")
+        return export_for_hub(folder, None if output is None else Path(output), overwrite)
+    if output is not None:
+        raise InputError(
+            f"--output: {output}, but OpenVINO stays in the model folder. Leave it out, or add"
+            " --format hub."
+        )
     draw = partial(_draw, data_folders(int8), info, seed, progress) if int8 is not None else None
     return export_openvino(folder, info, progress, draw=draw, overwrite=overwrite, seed=seed)
 

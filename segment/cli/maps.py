@@ -22,6 +22,7 @@ from segment.core.cli.options import (
     NodataOption,
     Overwrite,
     RuntimeOption,
+    parse_model,
     require_cluster,
 )
 from segment.core.errors import InputError
@@ -108,9 +109,11 @@ def predict(
     model: Annotated[
         Path,
         Option(
+            parser=parse_model,
+            metavar="MODEL",
             help=(
-                "A model folder that training wrote, or an ONNX file of others; by default the"
-                " bundled model."
+                "A model folder that training wrote, hf://OWNER/NAME, or an ONNX file of others;"
+                " by default the bundled model."
             ),
             show_default=False,
         ),

@@ -18,6 +18,7 @@ from segment.core.cli.options import (
     RunOptions,
     RuntimeOption,
     SettingsOptions,
+    parse_model,
     print_schema,
 )
 from segment.core.cli.run import (
@@ -85,7 +86,9 @@ def evaluate(
     model: Annotated[
         Path,
         Option(
-            help="A model folder, or an ONNX file of others; by default the bundled model.",
+            parser=parse_model,
+            metavar="MODEL",
+            help="A model folder, hf://OWNER/NAME, or an ONNX file; by default the bundled model.",
             show_default=False,
         ),
     ] = BUNDLED,
@@ -116,7 +119,10 @@ def export(
     ],
     format: Annotated[
         ExportFormat,
-        Option(help="openvino: several times faster on CPUs; onnx: for QGIS and others."),
+        Option(
+            help="openvino: several times faster on CPUs; onnx: for QGIS and others; hub: a folder"
+            " to upload to a hub of models."
+        ),
     ] = "openvino",
     int8: Annotated[
         Path | None,
@@ -129,7 +135,8 @@ def export(
         ),
     ] = None,
     output: Annotated[
-        Path | None, Option(help="File for ONNX; model.onnx in the model folder by default.")
+        Path | None,
+        Option(help="File for ONNX or folder for the hub; else in the model folder."),
     ] = None,
     overwrite: Overwrite = False,
     *,

@@ -14,7 +14,8 @@ otherwise Keras.
 """
 
 ProgressForm = Literal["bar", "json"]
-ExportFormat = Literal["openvino", "onnx"]
+ExportFormat = Literal["openvino", "onnx", "hub"]
+LabelExportFormat = Literal["openvino", "hub"]
 """Format that a model is exported to."""
 
 Sampler = Literal["gp", "tpe", "random"]

@@ -13,6 +13,7 @@ from segment.config import Config
 from segment.core.choices import ExportFormat
 from segment.core.config import load_settings
 from segment.core.errors import InputError
+from segment.core.hub.upload_folder import export_for_hub
 from segment.core.lock import alone
 from segment.core.model.export import (
     MOST_CALIBRATED,
@@ -63,10 +64,11 @@ def export_model(
 
     Args:
         model: Model folder, or an ONNX file together with `int8`.
-        format: "openvino" or "onnx".
+        format: "openvino", "onnx", or "hub" (a folder to upload to a hub of models).
         int8: What to quantise on, for OpenVINO: a tile folder, or a settings file (.yaml) with
             `data.collections`, such as that of the run itself. None does not quantise.
-        output: File for ONNX; by default `model.onnx` in the model folder.
+        output: File for ONNX, by default `model.onnx` in the model folder, or folder for a hub, by
+            default `hub` in it.
         overwrite: Whether an earlier export may be replaced.
         seed: Seed of what is drawn.
         progress: Receives messages and the state of the export.
@@ -89,6 +91,10 @@ def export_model(
             f"{folder}: is an ONNX file, which OpenVINO computes as it is. Add --int8 TILES for"
             " int8, or give it to segment-predict."
         )
+    if format == "hub":
+        if int8 is not None:
+            raise InputError("--int8 is for --format openvino, not hub. Export to OpenVINO first.")
+        return export_for_hub(folder, None if output is None else Path(output), overwrite)
     if format == "onnx":
         if int8 is not None:
             raise InputError("--int8 is for --format openvino, not onnx. Leave one of them out.")

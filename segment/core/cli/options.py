@@ -63,11 +63,34 @@ RuntimeOption = Annotated[
         help="What computes; auto: Keras on a GPU, else OpenVINO if exported, else Keras."
     ),
 ]
+
+
+def parse_model(text: str) -> Path:
+    """Returns the path of a model; one of a hub, hf://OWNER/NAME, is downloaded.
+
+    Args:
+        text: What a user wrote.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: As `model_folder`.
+    """
+    if not text.startswith("hf:"):
+        return Path(text)
+    from segment.core.hub.download import model_folder
+
+    return model_folder(text)
+
+
 ModelFolder = Annotated[
     Path,
     typer.Option(
         "--model",
-        help="A model folder that training wrote; by default the bundled one.",
+        parser=parse_model,
+        metavar="MODEL",
+        help="A model folder that training wrote, or hf://OWNER/NAME; else the bundled one.",
         show_default=False,
     ),
 ]

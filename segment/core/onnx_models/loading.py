@@ -6,6 +6,7 @@ from typing import Literal
 
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
+from segment.core.hub.download import model_folder
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES, check_files
 from segment.core.model.folder import load_model_info as load_folder_info
 from segment.core.model.info import ModelInfo
@@ -34,9 +35,9 @@ def load_model(
     """Loads a model folder, or an ONNX file.
 
     Args:
-        model: Model folder that training wrote, or an ONNX file of a network that gives each pixel
-            a class. Its metadata (as Deepness and geodeep define them) or FILE.yaml beside it
-            describe it.
+        model: Model folder that training wrote, one of a hub (hf://OWNER/NAME, see
+            `model_folder`), or an ONNX file of a network that gives each pixel a class. Its
+            metadata (as Deepness and geodeep define them) or FILE.yaml beside it describe it.
         runtime: What computes. "auto" takes Keras where there is a GPU for it, otherwise OpenVINO
             if the model folder has it, else Keras. ONNX files are always computed by OpenVINO.
         features: Whether `predict` returns features in place of probabilities: the input of a
@@ -52,6 +53,7 @@ def load_model(
         InputError: If there is no model, it is damaged, it has no form for the runtime, or an ONNX
             file and its description do not show how it is used.
     """
+    model = model_folder(model)
     if not is_onnx(model):
         return load_folder(model, runtime, features=features, cores=cores, progress=progress)
     choose_runtime(Path(model), runtime)
@@ -60,7 +62,7 @@ def load_model(
     return OnnxModel(Path(model), cores)
 
 
-def load_model_info(model: Path, exported: bool = True) -> ModelInfo:
+def load_model_info(model: Path | str, exported: bool = True) -> ModelInfo:
     """Describes a model.
 
     Args:
@@ -74,6 +76,7 @@ def load_model_info(model: Path, exported: bool = True) -> ModelInfo:
     Raises:
         InputError: As `load_model`.
     """
+    model = model_folder(model)
     if not is_onnx(model):
         return load_folder_info(model)
     return describe_onnx(model) if exported else open_onnx(model).info

@@ -1,15 +1,23 @@
 """Models by name from a hub, and folders to upload to one."""
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 import yaml
 from huggingface_hub import constants
 
+import classify
+import segment
 from segment.bundled import BUNDLED
+from segment.core.cli.options import parse_model
 from segment.core.errors import InputError
 from segment.core.hub.download import model_folder
 from segment.core.hub.upload_folder import card, export_for_hub
 from segment.core.model.folder import OPENVINO_FILES, check_files, load_model_info
 from tests.core.hub.server import COMMIT, hub_of
+
+pytestmark = pytest.mark.heavy
 
 UNREACHABLE = "http://127.0.0.1:9"
 
@@ -111,3 +119,20 @@ def test_the_folder_is_a_model_folder_and_is_not_overwritten(tmp_path):
     with pytest.raises(InputError, match="exists. Add --overwrite"):
         export_for_hub(BUNDLED, tmp_path / "upload")
     export_for_hub(BUNDLED, tmp_path / "upload", overwrite=True)
+
+
+def test_models_are_loaded_by_name_from_python_and_commands(hub):
+    assert segment.load_model("hf://us/land-cover").info.task == "segment"
+    assert classify.load_model(Path("hf://us/land-cover")).info.task == "segment"
+    assert parse_model("hf://us/land-cover") == model_folder("hf://us/land-cover")
+    with pytest.raises(InputError, match="no such model"):
+        segment.predict_scene("scene.tif", "hf://nobody/nothing")
+
+
+@pytest.mark.parametrize("package", [segment, classify])
+def test_both_packages_export_for_a_hub(package, tmp_path):
+    bundled = import_module(f"{package.__name__}.bundled").BUNDLED
+    made = package.export_model(bundled, "hub", output=tmp_path / "upload")
+    assert made.path == tmp_path / "upload" and "to upload to a hub" in str(made)
+    with pytest.raises(InputError, match="--int8 is for --format openvino"):
+        package.export_model(bundled, "hub", int8=tmp_path)
