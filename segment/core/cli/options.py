@@ -65,11 +65,11 @@ RuntimeOption = Annotated[
 ]
 
 
-def parse_model(text: str) -> Path:
+def parse_model(text: str | Path) -> Path:
     """Returns the path of a model; one of a hub, hf://OWNER/NAME, is downloaded.
 
     Args:
-        text: What a user wrote.
+        text: What a user wrote, or the default.
 
     Returns:
         The path.
@@ -77,7 +77,7 @@ def parse_model(text: str) -> Path:
     Raises:
         InputError: As `model_folder`.
     """
-    if not text.startswith("hf:"):
+    if isinstance(text, Path) or not text.startswith("hf:"):
         return Path(text)
     from segment.core.hub.download import model_folder
 
