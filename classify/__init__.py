@@ -9,7 +9,7 @@ Example:
 Functions:
     evaluate: Scores a model on data folders.
     explore: Reads every image of data folders and writes report.html and report.json.
-    export_model: Writes the OpenVINO form of a model into its folder, or a folder to upload to a hub.
+    export_model: Writes the OpenVINO form of a model into its folder, or a folder for a hub.
     fill_classes: Draws the pictures that each class lacks to have as many images as the largest.
     interpolate: Interpolates between the latents of two images and writes a strip of pictures.
     judge: Draws pictures of each class and evaluates them with a classifier.

@@ -32,7 +32,7 @@ def export_model(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Export:
-    """Writes the OpenVINO form of a model into its folder, or a folder to upload to a hub.
+    """Writes the OpenVINO form of a model into its folder, or a folder for a hub.
 
     Args:
         model: Model folder.

@@ -33,6 +33,7 @@ _FILES = {
     "_overlay.jpg": "the picture above in full size",
     "_mask.png": "the map as a picture",
     "_confidence.tif": "probability of the mapped class (GeoTIFF)",
+    "_suggest.gpkg": "windows to label next (GeoPackage)",
     ".gpkg": "areas of the classes as polygons (GeoPackage)",
     ".parquet": "areas of the classes as polygons (GeoParquet)",
 }
@@ -40,6 +41,7 @@ _FILES = {
 _IN_WORDS = (
     *("overlap", "tile", "augment", "resample", "gsd", "factor", "bands", "nodata"),
     *("confidence", "polygons", "min_area", "truth", "model_sha256", "colors"),
+    *("boundary_width", "suggest", "aoi"),
 )
 
 
@@ -194,6 +196,11 @@ def _pixels(report: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tupl
         unit = "m²" if report["area_m2"] else "pixels"
         joined = f"areas below {settings['min_area']:g} {unit} are part of a neighbour"
         rows.append(("Polygons", joined))
+    if settings.get("aoi"):
+        rows.append(("Area of interest", settings["aoi"]))
+    if "boundary_jaccard" in report:
+        near = f"counts pixels within {settings['boundary_width']} of another class"
+        rows.append(("Boundary Jaccard", near))
     others = {k: v for k, v in settings.items() if k not in _IN_WORDS and v not in (None, False)}
     return rows + [(name.replace("_", " ").capitalize(), _plain(v)) for name, v in others.items()]
 
