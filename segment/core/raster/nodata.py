@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ Nodata = float | tuple[float, float]
 _NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|nan)"
 _OPTION = re.compile(rf"\s*({_NUMBER})(?:-({_NUMBER}))?\s*", re.IGNORECASE)
 
+_MOST_ROWS = 256  # read at a time
 _SMALLEST = 0.01  # smallest share of a scene that is reported
 _BLUR = 3  # levels of 8 bits by which lossy compression changes a flat area
 _BLURRED = 0.02  # share by which such levels enlarge it, from which a range is named
@@ -137,6 +139,42 @@ def describe_nodata(nodata: Nodata) -> str:
     """
     ends = nodata if isinstance(nodata, tuple) else (nodata,)
     return " to ".join(map(format_value, ends))
+
+
+def read_sparsely(
+    dataset: Any,
+    read: Callable[..., NDArray[Any]],
+    bands: Sequence[int],
+    shape: tuple[int, int],
+) -> NDArray[Any]:
+    """Reads pixels that are spread evenly over a raster.
+
+    Without overviews, whole rows are read and thinned out, from top to bottom: GDAL's own thinning
+    decodes the blocks of a compressed file many times.
+
+    Args:
+        dataset: An open rasterio dataset.
+        read: Its method `read` or `read_masks`.
+        bands: Numbers of the bands.
+        shape: Rows and columns of the result.
+
+    Returns:
+        Values (bands, rows, columns).
+    """
+    from rasterio.windows import Window
+
+    if dataset.overviews(bands[0]):
+        return read(bands, out_shape=(len(bands), *shape))
+    rows, columns = (
+        ((np.arange(count) + 0.5) * size / count).astype(int)
+        for count, size in zip(shape, (dataset.height, dataset.width), strict=True)
+    )
+    block, found = dataset.block_shapes[0][0], []
+    for _, group in groupby(rows, lambda row: (row // block, row // _MOST_ROWS)):
+        wanted = np.array(list(group))
+        window = Window(0, wanted[0], dataset.width, wanted[-1] - wanted[0] + 1)
+        found.append(read(bands, window=window)[:, wanted - wanted[0]][..., columns])
+    return np.concatenate(found, axis=1)
 
 
 def format_value(value: float) -> str:

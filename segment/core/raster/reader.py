@@ -13,7 +13,7 @@ from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import sparse_shape
 from segment.core.raster.header import RasterHeader
-from segment.core.raster.nodata import is_nodata, undeclared_nodata
+from segment.core.raster.nodata import is_nodata, read_sparsely, undeclared_nodata
 from segment.core.raster.orientation import UPRIGHT
 
 # GDAL's errors reach the caller as exceptions; unconfigured logging would print them as well
@@ -132,11 +132,11 @@ class Raster(RasterHeader):
         every = [*self.bands, *self.alpha_bands]
         try:
             with readable(self.path):
-                pixels = self.dataset.read(every, out_shape=(len(every), *shape))
+                pixels = read_sparsely(self.dataset, self.dataset.read, every, shape)
                 valid = np.ones(shape, bool)
                 if self.is_masked:
-                    masks = self.dataset.read_masks(self.bands, out_shape=(len(self.bands), *shape))
-                    valid = (masks > 0).any(axis=0)
+                    masks = self.dataset.read_masks
+                    valid = read_sparsely(self.dataset, masks, self.bands, shape).any(axis=0)
         except InputError:  # reading the raster to its end reports it
             return None
         return undeclared_nodata(*self._hide(pixels.transpose(1, 2, 0), valid))

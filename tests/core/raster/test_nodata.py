@@ -126,24 +126,26 @@ def test_dark_areas_inside_and_thin_ones_are_no_nodata(tmp_path):
 
 
 def test_a_large_scene_is_read_sparsely(tmp_path, monkeypatch):
-    """Of one without overviews, 64 x 64 pixels."""
+    """Of one without overviews, 64 rows, whole and once, so that no block is decoded twice."""
     monkeypatch.setattr("segment.core.raster.alpha._DENSE", 1000)
     path = write_raster(
         tmp_path / "a.tif", scene(1000, 0), tiled=True, blockxsize=16, blockysize=16
     )
     with open_raster(path) as raster:
-        shapes = []
+        windows = []
         read = raster.dataset.read
         raster.dataset = type(
             "Counted",
             (),
             {
                 "__getattr__": lambda _, name: getattr(read.__self__, name),
-                "read": lambda _, *a, **k: shapes.append(k["out_shape"]) or read(*a, **k),
+                "read": lambda _, *a, **k: windows.append(k["window"]) or read(*a, **k),
             },
         )()
         assert raster.undeclared_nodata().startswith("13%")
-    assert shapes == [(3, 64, 64)]
+    blocks = [int(window.row_off) // 16 for window in windows]
+    assert blocks == sorted(set(blocks)) and len(blocks) >= 60
+    assert all(window.height <= 16 and window.width == 1000 for window in windows)
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.5])
