@@ -1,6 +1,7 @@
 // The viewer of a map: what the page does without the server. `element` and `trigger` are Gradio's.
 const CLOSEST = 8; // pixels of the screen along the edge of a pixel of the pictures, at the largest zoom
 const STEP = 2, WHEEL_STEP = 1.25, MOVED = 4; // MOVED: pixels from which a press moves the picture and is no click
+const LOWEST = 240; // pixels, of the frame while the scene is enlarged
 
 const partsOf = (target) => {
   const viewer = target.closest?.(".viewer");
@@ -11,18 +12,24 @@ const partsOf = (target) => {
 
 const wholeWidth = ({ stage, size }) => stage.getBoundingClientRect().width / Number(size.zoom ?? 1);
 
-// Enlarges by a factor, or shows the whole scene (0). The point (x, y) of the frame, by default its middle, stays.
-const zoom = (parts, factor, x = parts.frame.clientWidth / 2, y = parts.frame.clientHeight / 2) => {
+// At once: Gradio's page scrolls smoothly, and the next step would begin on the way.
+const scroll = (frame, left, top) => frame.scrollTo({ left, top, behavior: "instant" });
+
+// Enlarges by a factor, or shows the whole scene (0). A point of the frame, by default the middle of what is seen, stays.
+const zoom = (parts, factor, point) => {
   const { viewer, frame, stage, map, size } = parts;
+  const [x, y] = point ?? ["clientWidth", "clientHeight"].map((side) => Math.min(frame[side], stage[side]) / 2);
   const before = Number(size.zoom ?? 1), whole = wholeWidth(parts), pixels = map.naturalWidth || Number(size.columns);
   const most = Math.max((CLOSEST * pixels) / whole, 1);
-  const after = Math.min(Math.max(before * factor, 1), most);
+  const wanted = Math.min(before * factor, most), after = wanted < 1.01 ? 1 : wanted;
   if (after === before) return;
   const left = ((frame.scrollLeft + x) * after) / before - x, top = ((frame.scrollTop + y) * after) / before - y;
+  if (before === 1) frame.style.height = `${Math.max(frame.clientHeight, LOWEST)}px`; // what is below stays in place
+  if (after === 1) frame.style.height = "";
   size.zoom = after;
   stage.style.setProperty("--zoom", after);
   stage.classList.toggle("close", after * whole > 2 * pixels);
-  frame.scrollTo(left, top);
+  scroll(frame, left, top);
   viewer.querySelector("[data-factor='2']").setAttribute("aria-disabled", after >= most);
   for (const button of viewer.querySelectorAll("[data-factor='0.5'], [data-factor='0']"))
     button.setAttribute("aria-disabled", after <= 1);
@@ -36,10 +43,13 @@ const find = ({ stage, size }, event) => {
 
 const describe = ({ position, size }, row, column) => {
   const place = `row ${Math.floor(row)}, column ${Math.floor(column)}`;
-  if (!size.transform) return (position.textContent = place);
+  if (!size.transform) {
+    position.textContent = place;
+    return;
+  }
   const [a, b, c, d, e, f] = JSON.parse(size.transform), [first, second] = JSON.parse(size.axes);
   const x = (a * column + b * row + c).toFixed(size.digits), y = (d * column + e * row + f).toFixed(size.digits);
-  position.textContent = `${first} ${x}, ${second} ${y} (${place})`;
+  position.textContent = [`${first} ${x}, ${second} ${y}`, size.crs, place].filter(Boolean).join(" · ");
 };
 
 let press = null; // where a mouse button went down, and what was in view
@@ -60,7 +70,7 @@ element.addEventListener("pointermove", (event) => {
       frame.setPointerCapture(event.pointerId);
       frame.classList.add("moving");
     }
-    if (moved) frame.scrollTo(left - across, top - down);
+    if (moved) scroll(frame, left - across, top - down);
   }
   if (event.target.closest(".stage")) describe(partsOf(event.target), ...find(partsOf(event.target), event));
 });
@@ -86,7 +96,7 @@ element.addEventListener(
     const isLong = stage.clientHeight / scale > frame.clientHeight + 1 || stage.clientWidth / scale > frame.clientWidth + 1;
     if (!event.ctrlKey && (isLong || (scale <= 1 && event.deltaY > 0))) return;
     event.preventDefault();
-    zoom(parts, event.deltaY < 0 ? WHEEL_STEP : 1 / WHEEL_STEP, event.clientX - box.left, event.clientY - box.top);
+    zoom(parts, event.deltaY < 0 ? WHEEL_STEP : 1 / WHEEL_STEP, [event.clientX - box.left, event.clientY - box.top]);
   },
   { passive: false },
 );

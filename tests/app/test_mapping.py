@@ -5,35 +5,10 @@ import numpy as np
 import pytest
 
 from segment.app.jobs.map_settings import Settings
-from segment.app.jobs.mapping import find_probabilities, map_upload
-from segment.app.jobs.models import OfferedModels
-from segment.app.jobs.queue import Jobs
+from segment.app.jobs.mapping import find_probabilities
 from segment.core.errors import InputError
 from segment.core.maps.scene_outputs import format_area
-from tests.conftest import write_raster
-from tests.fakes import NAMES, FakeModel
-
-
-@pytest.fixture
-def map_it(monkeypatch):
-    """Maps a file with a model whose class is the value of the first band."""
-    jobs, shelf = Jobs(), OfferedModels()
-    monkeypatch.setattr(shelf, "load", lambda task, name: FakeModel(bands=3))
-
-    def run(pixels, truth=None, settings=None, **profile):
-        place = jobs.uploads / "a"
-        place.mkdir()
-        scene = write_raster(place / "scene.tif", pixels, **profile)
-        mask = None if truth is None else write_raster(place / "truth.tif", truth)
-        job = jobs.begin("me", "map")
-        return job.do(
-            lambda: map_upload(
-                job, shelf, jobs.received, scene, mask, settings or Settings("bundled", 0.25)
-            )
-        )
-
-    yield run
-    jobs.close()
+from tests.fakes import NAMES
 
 
 def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, monkeypatch):

@@ -22,7 +22,7 @@ _PHOTOGRAPH = 256  # edge in pixels
 _PHOTOGRAPHS: dict[str, tuple[SampleStyle, int, int, tuple[int, int]]] = {
     # style and seed of a town, drawn pixels along the edge of one, row and column
     "Houses": ("dry", 1008, 2, (512, 512)),
-    "Halls": ("dry", 1005, 2, (512, 512)),
+    "Industry": ("dry", 1005, 2, (512, 512)),
     "Water": ("dry", 1013, 1, (256, 256)),
     "Fields": ("varied", 1002, 2, (512, 512)),
 }

@@ -84,6 +84,7 @@ def _describe_stage(mapped: Mapped) -> str:
     if mapped.position:
         found["data-transform"] = json.dumps(mapped.position.transform)
         found["data-axes"] = json.dumps(mapped.position.axes)
+        found["data-crs"] = mapped.position.crs
         found["data-digits"] = str(mapped.position.digits)
     found["style"] = f"--ratio:{columns / rows:.6f}"
     return " ".join(f'{name}="{escape(value)}"' for name, value in found.items())
