@@ -9,7 +9,8 @@ from gradio.events import api
 
 from segment.app.jobs.job import Job, Kind
 from segment.app.jobs.labelling import LabelSettings, label_uploads
-from segment.app.jobs.mapping import Settings, map_upload
+from segment.app.jobs.map_settings import Settings
+from segment.app.jobs.mapping import map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import AT_ONCE, Jobs
 from segment.app.uploads.visitors import identify_visitor, refuse
@@ -56,11 +57,11 @@ def make_api(models: OfferedModels, jobs: Jobs) -> None:
         bands: str = "",
         gsd: float | None = None,
         scale: str = "",
+        nodata: str = "",
     ) -> tuple[dict, dict, dict]:  # type: ignore[type-arg]
         file = _path(scene)
-        settings = Settings(
-            model or models.names("segment")[0], overlap, augment, resample, bands, gsd, scale
-        )
+        name = model or models.names("segment")[0]
+        settings = Settings(name, overlap, augment, resample, bands, gsd, scale, nodata)
         job = jobs.begin(identify_visitor(request), "map", instead=False)
         found = _finish(job, lambda: map_upload(job, models, jobs.received, file, None, settings))
         assert found.files.polygons is not None
@@ -97,7 +98,8 @@ _MAP = (
     " 4,3,2; all but alpha by default. resample: true for the pixel size the model learned from,"
     " false for pixels as they are; by default only pixels outside the model's range are resampled."
     " gsd: metres per pixel, by default what the file says. scale: how more than 8 bits become 8:"
-    " auto (the default), never, LOW,HIGH or 2%,98%. Returns the report, the class raster"
+    " auto (the default), never, LOW,HIGH or 2%,98%. nodata: a value such as 0 or a range such as"
+    " 0-3, by default what the file declares. Returns the report, the class raster"
     " (GeoTIFF) and the polygons (GeoPackage)."
 )
 

@@ -1,7 +1,9 @@
 """The page of the app: its two tabs, its API, and its theme."""
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import gradio
@@ -48,7 +50,11 @@ def find_place(host: str) -> Place:
 
 
 def make_page(
-    models: OfferedModels, jobs: Jobs, samples: dict[str, Path], place: Place = "machine"
+    models: OfferedModels,
+    jobs: Jobs,
+    samples: dict[str, Path],
+    place: Place = "machine",
+    photographs: Mapping[str, Path] = MappingProxyType({}),
 ) -> gradio.Blocks:
     """Builds the page, with its two tabs and its API.
 
@@ -57,6 +63,7 @@ def make_page(
         jobs: Jobs of the server.
         samples: Folders of sample scenes by name, see `write_samples`.
         place: What runs the app; the page mentions it.
+        photographs: Sample photographs to label by name, see `write_photographs`.
 
     Returns:
         The page, ready to be launched.
@@ -70,7 +77,7 @@ def make_page(
         )
         with gradio.Tabs():
             with gradio.Tab("Classify"):
-                make_classify_tab(models, jobs)
+                make_classify_tab(models, jobs, photographs)
             with gradio.Tab("Map"):
                 make_map_tab(models, jobs, samples)
 

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.page import find_place, make_page, make_theme
-from segment.app.pages.samples import write_samples
+from segment.app.pages.samples import write_photographs, write_samples
 from segment.app.uploads.hosts import Hosts
 from segment.app.uploads.middleware import Guard
 from segment.app.uploads.quota import UPLOADS_KEPT, parse_size
@@ -97,6 +97,7 @@ class Server:
                 self.jobs,
                 write_samples(self.jobs.samples, progress),
                 "server" if share else find_place(host),
+                write_photographs(self.jobs.samples),
             )
             guard = Middleware(Guard, quota=self.jobs.quota, hosts=hosts)
             _, self.url, self.shared = page.launch(

@@ -14,7 +14,7 @@ from segment.core.model.backend import load_keras
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import LabelInfo
 from tests.conftest import write_raster
-from tests.fakes import tiny_info
+from tests.fakes import FakeModel, tiny_info
 
 gradio = pytest.importorskip("gradio", reason="the extra app is not installed")
 
@@ -48,6 +48,33 @@ def server(models) -> Iterator[object]:
     with Server(port=0, models=models) as running:
         yield running
     assert not running.jobs.root.exists()
+
+
+@pytest.fixture
+def map_it(monkeypatch):
+    """Maps a file with a model whose class is the value of the first band."""
+    from segment.app.jobs.map_settings import Settings
+    from segment.app.jobs.mapping import map_upload
+    from segment.app.jobs.models import OfferedModels
+    from segment.app.jobs.queue import Jobs
+
+    jobs, shelf = Jobs(), OfferedModels()
+    monkeypatch.setattr(shelf, "load", lambda task, name: FakeModel(bands=3))
+
+    def run(pixels, truth=None, settings=None, **profile):
+        place = jobs.uploads / "a"
+        place.mkdir()
+        scene = write_raster(place / "scene.tif", pixels, **profile)
+        mask = None if truth is None else write_raster(place / "truth.tif", truth)
+        job = jobs.begin("me", "map")
+        return job.do(
+            lambda: map_upload(
+                job, shelf, jobs.received, scene, mask, settings or Settings("bundled", 0.25)
+            )
+        )
+
+    yield run
+    jobs.close()
 
 
 @pytest.fixture(scope="session")

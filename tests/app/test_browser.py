@@ -193,6 +193,52 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
     assert shown.is_visible() and not tab.get_by_text("Cancelled.", exact=True).count()
 
 
+def test_settings_reach_the_map_whose_page_can_be_taken_along(visit, server, tmp_path):
+    pixels = np.random.default_rng(0).integers(500, 3000, (200, 260, 3)).astype(np.uint16)
+    pixels[:, :60] = 0
+    tab = visit.open("Map")
+    assert tab.get_by_role("list", name="Classes of bundled").get_by_text("vegetation").count()
+    open_settings(tab)
+    tab.locator("input[type=file]").first.set_input_files(
+        write_raster(tmp_path / "deep.tif", pixels)
+    )
+    tab.get_by_role("button", name="Clear").first.wait_for()
+    tab.get_by_label("Scale of more than 8 bits").fill("0,4000")
+    tab.get_by_label("Nodata").fill("0-3")
+    visit.check("settings")
+    tab.get_by_role("button", name="Map", exact=True).click()
+    tab.locator(".viewer .map").wait_for()
+    tab.get_by_text("0 to 4,000 become 0 to 255").first.wait_for()
+    assert tab.get_by_text("Mean confidence").count()
+    tab.get_by_label("Confidence", exact=True).check()
+    for _ in range(2):
+        tab.get_by_role("button", name="Zoom in").click()
+    visit.check("confidence")
+    assert tab.locator(".stage").get_attribute("data-zoom") == "4"
+    tab.get_by_role("button", name="Whole scene").click()
+    box = tab.locator(".stage").bounding_box()
+    place = {"x": box["width"] * 0.1, "y": box["height"] * 0.5}
+    tab.locator(".stage").click(position=place)
+    tab.get_by_text("No data at row 100").first.wait_for()
+    assert tab.get_by_text("WGS 84 / UTM zone 40N (EPSG:32640)").count()
+    with visit.page.expect_download() as download:
+        tab.get_by_role("link", name="Page to print").click()
+    page = Path(download.value.path()).read_text()
+    assert download.value.suggested_filename == "deep_report.html" and "deep.tif" in page
+    assert str(server.jobs.root) not in page
+
+
+def test_a_sample_is_labelled(visit):
+    tab = visit.open("Classify")
+    tab.get_by_role("button", name="Water").click()
+    tab.get_by_text("water", exact=False).first.wait_for()
+    tab.get_by_role("button", name="Clear").first.wait_for()
+    visit.choose_model(tab, "tiny")
+    tab.get_by_role("button", name="Classify", exact=True).click()
+    tab.locator("h2.label").wait_for()
+    visit.check("sample")
+
+
 def open_settings(tab):
     """First of all: Gradio makes them when they are opened, and forgets what is filled in before it
     is done.

@@ -4,39 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from segment.app.jobs.mapping import Settings, find_probabilities, map_upload
-from segment.app.jobs.models import OfferedModels
-from segment.app.jobs.queue import Jobs
+from segment.app.jobs.map_settings import Settings
+from segment.app.jobs.mapping import find_probabilities
 from segment.core.errors import InputError
 from segment.core.maps.scene_outputs import format_area
-from tests.conftest import write_raster
-from tests.fakes import NAMES, FakeModel
-
-
-@pytest.fixture
-def map_it(monkeypatch):
-    """Maps a file with a model whose class is the value of the first band."""
-    jobs, shelf = Jobs(), OfferedModels()
-    monkeypatch.setattr(shelf, "load", lambda task, name: FakeModel(bands=3))
-
-    def run(pixels, truth=None, settings=None, **profile):
-        place = jobs.uploads / "a"
-        place.mkdir()
-        scene = write_raster(place / "scene.tif", pixels, **profile)
-        mask = None if truth is None else write_raster(place / "truth.tif", truth)
-        job = jobs.begin("me", "map")
-        return job.do(
-            lambda: map_upload(
-                job, shelf, jobs.received, scene, mask, settings or Settings("bundled", 0.25)
-            )
-        )
-
-    yield run
-    jobs.close()
+from tests.fakes import NAMES
 
 
 def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, monkeypatch):
-    monkeypatch.setattr("segment.app.jobs.mapping.SHOWN", 50)
+    monkeypatch.setattr("segment.app.jobs.map_pictures.SHOWN", 50)
     pixels = np.zeros((60, 200, 3), np.uint8)
     pixels[:, 100:] = 4
     mapped = map_it(pixels, pixels[..., :1] * 10)
@@ -46,7 +22,8 @@ def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, 
         "water": 6000,
     }
     shown = [
-        cv2.imread(str(file), cv2.IMREAD_UNCHANGED) for file in (mapped.photograph, mapped.picture)
+        cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        for file in (mapped.pictures.photograph, mapped.pictures.classes)
     ]
     assert [picture.shape for picture in shown] == [(27, 91, 3), (27, 91, 4)]
     assert shown[1][12, 18].tolist() == [0x98, 0x10, 0x3C, 255] and shown[1][12, 72].tolist() == [
@@ -62,10 +39,10 @@ def test_scenes_too_large_for_a_page_are_mapped_whole_and_shown_reduced(map_it, 
 
 @pytest.mark.parametrize("shape", [(400, 4), (4, 400)])
 def test_long_scenes_keep_their_short_side(map_it, monkeypatch, shape):
-    monkeypatch.setattr("segment.app.jobs.mapping.SHOWN", 30)
-    monkeypatch.setattr("segment.app.jobs.mapping.LONGEST_SHOWN", 300)
+    monkeypatch.setattr("segment.app.jobs.map_pictures.SHOWN", 30)
+    monkeypatch.setattr("segment.app.jobs.map_pictures.LONGEST_SHOWN", 300)
     mapped = map_it(np.full((*shape, 3), 2, np.uint8))
-    assert cv2.imread(str(mapped.picture), cv2.IMREAD_UNCHANGED).shape[:2] == tuple(
+    assert cv2.imread(str(mapped.pictures.classes), cv2.IMREAD_UNCHANGED).shape[:2] == tuple(
         side * 3 // 4 for side in shape
     )
 
@@ -154,7 +131,7 @@ def test_nodata_is_transparent_and_has_no_class(map_it):
     pixels = np.full((40, 40, 3), 2, np.uint8)
     pixels[:20] = 255
     mapped = map_it(pixels, nodata=255)
-    picture = cv2.imread(str(mapped.picture), cv2.IMREAD_UNCHANGED)
+    picture = cv2.imread(str(mapped.pictures.classes), cv2.IMREAD_UNCHANGED)
     assert not picture[:20, :, 3].any() and picture[20:, :, 3].all()
     assert (
         find_probabilities(mapped, 0, 0) is None
@@ -170,7 +147,7 @@ def test_scenes_of_more_than_8_bits_are_scaled_and_shown_so(map_it):
     assert mapped.files.report["pixels_by_class"]["road"] == 48 * 32
     assert any("brought to 8 bits: 0 to 65,535 become 0 to 255" in note for note in mapped.notes)
     assert next(iter(find_probabilities(mapped, 5, 40))) == "road"
-    assert cv2.imread(str(mapped.photograph)).max() < 20  # as the network sees it
+    assert cv2.imread(str(mapped.pictures.photograph)).max() < 20  # as the network sees it
 
 
 @pytest.mark.parametrize("scale", ["often", "9,3", "2%,101%", "a.json", "/etc/x.JSON ", 3, None])

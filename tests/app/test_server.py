@@ -113,6 +113,17 @@ def test_bands_are_chosen_over_http(client, tmp_path):
         client.predict(two, api_name="/map")
 
 
+def test_nodata_is_stated_over_http(client, tmp_path):
+    pixels = np.full((40, 40, 3), 90, np.uint8)
+    pixels[:10] = 2
+    scene = gradio_client.handle_file(write_raster(tmp_path / "scan.tif", pixels))
+    for nodata, valid in (("", 1600), ("2", 1200), ("0-3", 1200)):
+        report, *_ = client.predict(scene, nodata=nodata, api_name="/map")
+        assert sum(report["pixels_by_class"].values()) == valid
+    with pytest.raises(Exception, match="neither a value nor a range"):
+        client.predict(scene, nodata="black", api_name="/map")
+
+
 def test_calls_of_other_kinds_are_answered(server):
     assert "Wrong kind of value for a parameter" in ask(server, "map", {"path": "a.tif"})
     assert "uploaded first" in ask(server, "classify", 5, "", False, "")

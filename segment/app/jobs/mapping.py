@@ -1,94 +1,25 @@
-"""Mapping of an uploaded scene: the map, and reduced pictures of both for the page."""
+"""Mapping of an uploaded scene, and probabilities of its pixels."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from segment.app.jobs.job import Job, JobProgress
+from segment.app.jobs.map_pictures import MapPictures, write_pictures
+from segment.app.jobs.map_position import MapPosition, find_position
+from segment.app.jobs.map_settings import Settings
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import SCENE_PIXELS, admit, choose_bands, choose_scale
 from segment.app.uploads.visitors import rephrase
-from segment.core.choices import OVERLAP
 from segment.core.errors import InputError
 from segment.core.inputs.scene_scales import scale_sources
-from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
-from segment.core.raster.nodata import Nodata, parse_nodata
 from segment.core.raster.sources import Source, as_source
-from segment.core.reports.figures import displayable
-from segment.core.reports.picture import write_picture
 from segment.mapping.predict import predict_scene
 from segment.mapping.result import SceneMap
-from segment.mapping.scale import check_gsd
 from segment.mapping.window import predict_probabilities
-
-SHOWN, LONGEST_SHOWN = 1600, 16_000
-"""Largest picture on the page; larger scenes are reduced.
-
-It has at most as many pixels as a square of side SHOWN, and no side above LONGEST_SHOWN.
-"""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a scene is mapped; see `segment.predict_scene`.
-
-    Attributes:
-        model: Name that the model is offered under.
-        overlap: Fraction of a tile's edge that it shares with its neighbour, 0 to 0.5.
-        augment: Whether to average over flips and quarter turns.
-        resample: Whether the scene is brought to the pixel size that the model learned from. None:
-            only if its own is outside the range of the model.
-        bands: Bands to read, see `choose_bands`.
-        gsd: Ground sampling distance in metres per pixel. None: what the file says.
-        scale: How more than 8 bits become 8, see `choose_scale`.
-        nodata: Value or range that means "no data", see `parse_nodata`; empty for none.
-    """
-
-    model: str
-    overlap: float = OVERLAP
-    augment: bool = False
-    resample: bool | None = None
-    bands: str = ""
-    gsd: float | None = None
-    scale: str = ""
-    nodata: str = ""
-
-    def check(self) -> None:
-        """Checks the values.
-
-        Raises:
-            InputError: If `overlap`, `resample`, `gsd`, `scale` or `nodata` has a value that it
-                cannot have.
-        """
-        choose_scale(self.scale)
-        if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
-            raise InputError(
-                f"overlap: {self.overlap!r} is not a fraction of a tile's edge. Choose 0 to 0.5."
-            )
-        if self.resample not in (None, True, False):
-            raise InputError(f"resample: {self.resample!r} is unknown. Choose true, false or null.")
-        check_gsd(self.gsd)
-        self.parse_nodata()
-
-    def parse_nodata(self) -> Nodata | None:
-        """Parses `nodata`.
-
-        Returns:
-            The value or range, None for none.
-
-        Raises:
-            InputError: If it is neither.
-        """
-        if not isinstance(self.nodata, str):
-            raise InputError(f"nodata: {self.nodata!r} is no text. Write e.g. 0 or 0-3.")
-        return parse_nodata(self.nodata.strip() or None)
 
 
 @dataclass(frozen=True)
@@ -100,16 +31,16 @@ class Mapped:
         source: The scene, as it was admitted, with its scale.
         model: Model that mapped it.
         settings: How it was mapped.
-        photograph: The scene as a picture (JPEG), reduced.
-        picture: The map as a picture (PNG, transparent where nodata), reduced to the same size.
+        pictures: The scene, its map and the confidence of the map as pictures.
+        position: Where the pixels of the scene are on the ground, None where the file does not say.
     """
 
     files: SceneMap
     source: Source
     model: Model
     settings: Settings
-    photograph: Path
-    picture: Path
+    pictures: MapPictures
+    position: MapPosition | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -119,18 +50,21 @@ class Mapped:
     @property
     def notes(self) -> list[str]:
         """Remarks in the report, without the folder of the job."""
-        return [rephrase(note, self.photograph.parent) for note in self.files.report["notes"]]
+        return [
+            rephrase(note, self.pictures.photograph.parent) for note in self.files.report["notes"]
+        ]
 
     @property
     def downloads(self) -> dict[str, Path]:
         """Files to offer for download, by their descriptions."""
         files = self.files
-        assert files.polygons is not None
+        assert files.polygons is not None and files.confidence is not None
         return {
             "Class raster (GeoTIFF)": files.classes,
             "Picture of the map (PNG)": files.mask,
             "Overlay with legend (JPEG)": files.overlay,
             "Polygons (GeoPackage)": files.polygons,
+            "Confidence (GeoTIFF)": files.confidence,
             "Page to print or hand on (HTML)": files.page,
             "Report (JSON)": files.report_file,
         }
@@ -185,14 +119,14 @@ def map_upload(
         augment=settings.augment,
         resample=settings.resample,
         gsd=settings.gsd,
+        confidence=True,
         polygons=True,
         resume=False,
         progress=JobProgress(job),
     )
     job.check()
-    photograph, picture = job.folder / "photograph.jpg", job.folder / "picture.png"
-    _write_pictures(source, model.info, files.mask, photograph, picture)
-    return Mapped(files, source, model, settings, photograph, picture)
+    pictures = write_pictures(job.folder, source, model.info, files)
+    return Mapped(files, source, model, settings, pictures, find_position(source))
 
 
 def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float] | None:
@@ -233,20 +167,3 @@ def find_probabilities(mapped: Mapped, row: int, column: int) -> dict[str, float
         return None
     names = mapped.model.info.class_table.names
     return {names[i]: float(found[i]) for i in np.argsort(-found, kind="stable")}
-
-
-def _write_pictures(
-    source: Source, info: ModelInfo, mask: Path, photograph: Path, picture: Path
-) -> None:
-    with source.open(info.wanted_bands) as raster:
-        longest, area = max(raster.height, raster.width), raster.height * raster.width
-        reduction = max(1, longest / LONGEST_SHOWN, math.sqrt(area) / SHOWN)
-        height, width = (max(round(side / reduction), 1) for side in (raster.height, raster.width))
-        pixels: NDArray[Any] = raster.read_reduced(height, width)
-    colors = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
-    assert colors is not None
-    shown = cv2.resize(
-        cv2.cvtColor(colors, cv2.COLOR_BGRA2RGBA), (width, height), interpolation=cv2.INTER_NEAREST
-    )
-    write_picture(picture, np.asarray(shown, np.uint8))
-    write_picture(photograph, displayable(pixels, shown[..., 3] > 0))

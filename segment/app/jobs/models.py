@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import classify.bundled
 import segment.bundled
 from segment.core.errors import InputError
+from segment.core.labels.classes import ClassTable
 from segment.core.model.backend import load_keras
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, OPENVINO_FILES, check_files
 from segment.core.model.runtime import Model
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from classify.training.grad_cam import GradCam
 
 Task = Literal["segment", "classify"]
+"""What a model does: map scenes, or label images."""
 
 
 class OfferedModels:
@@ -71,6 +73,19 @@ class OfferedModels:
             task: What the models do.
         """
         return list(self._folders[task])
+
+    def classes(self, task: Task) -> dict[str, ClassTable]:
+        """Returns the class tables of the models for a task, that of the bundled one first.
+
+        Args:
+            task: What the models do.
+
+        Raises:
+            InputError: If a model can no longer be read.
+        """
+        return {
+            name: load_model_info(place).class_table for name, place in self._folders[task].items()
+        }
 
     def folder(self, task: Task, name: str) -> Path:
         """Returns the folder or file of a model.

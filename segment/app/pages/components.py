@@ -1,15 +1,23 @@
 """Gradio components as this page needs them."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import gradio
 
 from segment.app.jobs.job import Kind
+from segment.app.jobs.models import OfferedModels, Task
 from segment.app.jobs.queue import AT_ONCE, Jobs
-from segment.app.pages.html import CANCELLED, TOO_LATE, WAITING, show_problem, status
+from segment.app.pages.html import (
+    CANCELLED,
+    TOO_LATE,
+    WAITING,
+    show_models,
+    show_problem,
+    status,
+)
 from segment.app.uploads.visitors import identify_visitor, refuse
 
 # Seconds to wait before reporting that a job was cancelled: progress that is still on its way to
@@ -84,6 +92,52 @@ def make_bands(otherwise: str) -> gradio.Textbox:
         placeholder=otherwise,
         max_lines=1,
     )
+
+
+def make_scale() -> gradio.Textbox:
+    """Makes the field for the scale of files of more than 8 bits.
+
+    Returns:
+        The Gradio component.
+    """
+    return gradio.Textbox(
+        "",
+        label="Scale of more than 8 bits: never, LOW,HIGH such as 0,3000, or 2%,98%",
+        placeholder="auto",
+        max_lines=1,
+    )
+
+
+def make_model(models: OfferedModels, task: Task) -> gradio.Dropdown:
+    """Makes the choice of a model, with the classes of all models below it.
+
+    Args:
+        models: Models to choose from.
+        task: What the models do.
+
+    Returns:
+        The Gradio component of the choice.
+    """
+    classes = models.classes(task)
+    names = list(classes)
+    choice = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
+    gradio.HTML(show_models(classes))
+    return choice
+
+
+def make_samples(pictures: Mapping[str, Path]) -> list[gradio.Button]:
+    """Makes a row of buttons with pictures.
+
+    Args:
+        pictures: Picture on each button, by its label.
+
+    Returns:
+        The buttons, in the same order.
+    """
+    with gradio.Row(elem_classes="samples"):
+        return [
+            gradio.Button(name, icon=picture, min_width=80) for name, picture in pictures.items()
+        ]
 
 
 def as_paths(uploads: Any) -> list[Path]:

@@ -16,6 +16,7 @@ Status = dict[str, str]
 changes.
 """
 
+_MODELS_SHOWN = 3  # the classes of more models are shown on demand
 _ANNOUNCED_PARTS = 4  # parts of a job, after each of which its progress is announced
 
 
@@ -97,11 +98,12 @@ def show_progress(job: Job, doing: str, unit: str) -> Status:
     return status(show_note(text) + bar, announced)
 
 
-def show_legend(class_table: ClassTable) -> str:
+def show_legend(class_table: ClassTable, label: str = "Legend") -> str:
     """Shows the classes in a line, with their colours.
 
     Args:
         class_table: Class table.
+        label: What screen readers call it.
 
     Returns:
         HTML of the part.
@@ -110,7 +112,28 @@ def show_legend(class_table: ClassTable) -> str:
         f"<li>{show_swatch(entry.map_color)}{escape(entry.name)}</li>"
         for entry in class_table.classes
     )
-    return f'<ul class="legend" aria-label="Legend">{"".join(entries)}</ul>'
+    return f'<ul class="legend" aria-label="{escape(label)}">{"".join(entries)}</ul>'
+
+
+def show_models(tables: Mapping[str, ClassTable]) -> str:
+    """Shows the classes of models; those of many models once they are opened.
+
+    Args:
+        tables: Class tables by the names of the models.
+
+    Returns:
+        HTML of the part.
+    """
+    legends = {name: show_legend(table, f"Classes of {name}") for name, table in tables.items()}
+    if len(legends) == 1:
+        return f'<div class="models">{"".join(legends.values())}</div>'
+    entries = "".join(
+        f"<dt>{escape(name)}</dt><dd>{legend}</dd>" for name, legend in legends.items()
+    )
+    listed = f'<dl class="models">{entries}</dl>'
+    if len(legends) <= _MODELS_SHOWN:
+        return listed
+    return f"<details><summary>Classes of the models</summary>{listed}</details>"
 
 
 def show_swatch(color: str) -> str:

@@ -7,10 +7,20 @@ from typing import Any
 import gradio
 
 from segment.app.jobs.job import Kind
-from segment.app.jobs.mapping import Mapped, Settings, find_probabilities, map_upload
+from segment.app.jobs.map_settings import Settings
+from segment.app.jobs.mapping import Mapped, find_probabilities, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
-from segment.app.pages.components import as_paths, make_bands, make_status, make_upload, run_in_turn
+from segment.app.pages.components import (
+    as_paths,
+    make_bands,
+    make_model,
+    make_samples,
+    make_scale,
+    make_status,
+    make_upload,
+    run_in_turn,
+)
 from segment.app.pages.html import Status, show_note, show_problem, show_progress, status
 from segment.app.pages.results import show_areas, show_pixel
 from segment.app.pages.viewer import MARK, make_viewer, show_viewer
@@ -36,19 +46,21 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
         jobs: Jobs of the server.
         samples: Folders of sample scenes by name, see `write_samples`.
     """
-    names = models.names("segment")
     with gradio.Row():
         with gradio.Column(scale=1, min_width=300):
             scene = make_upload("Scene: GeoTIFF, PNG or JPEG", "single")
             gradio.HTML('<p class="note">Or a sample scene, with its truth:</p>')
-            with gradio.Row(elem_classes="samples"):
-                choices = [
-                    gradio.Button(name, icon=folder / "icon.jpg", min_width=80)
-                    for name, folder in samples.items()
-                ]
-            model = gradio.Dropdown(names, value=names[0], label="Model", interactive=True)
+            choices = make_samples({name: place / "icon.jpg" for name, place in samples.items()})
+            model = make_model(models, "segment")
             with gradio.Accordion("Settings", open=False):
-                bands = make_bands("all but alpha")
+                bands = make_bands("as the file names them")
+                scale = make_scale()
+                nodata = gradio.Textbox(
+                    "",
+                    label="Nodata: a value such as 0, or a range such as 0-3",
+                    placeholder="what the file declares",
+                    max_lines=1,
+                )
                 overlap = gradio.Slider(
                     0, 0.5, OVERLAP, step=0.0625, label="Overlap of tiles, part of their edge"
                 )
@@ -100,6 +112,8 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
             _RESAMPLE.get(values[resample]),
             values[bands],
             values[gsd] or None,
+            values[scale],
+            values[nodata],
         )
         try:
             mapped = yield from job.watch(
@@ -143,7 +157,7 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
             return gradio.skip(), gradio.skip(), look_up(None, None, request)
         return row, column, look_up(row, column, request)
 
-    inputs = {scene, reference, model, bands, overlap, augment, resample, gsd}
+    inputs = {scene, reference, model, bands, overlap, augment, resample, gsd, scale, nodata}
     outputs = [progress, viewer, place, pixel, areas]
     run_in_turn(start, cancel, map_scene, show, inputs, outputs, jobs, KIND)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}

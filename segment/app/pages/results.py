@@ -104,7 +104,7 @@ def _listing_row(prediction: Prediction, thumbnail: Path | None) -> tuple[str, .
 def show_areas(mapped: Mapped) -> str:
     """Shows colour, share and area of each class, and the scores if there was a reference mask.
 
-    Below are the notes, the speed and the downloads.
+    With the confidence of each class and of all. Below are the notes, the speed and the downloads.
 
     Args:
         mapped: Scene that was mapped.
@@ -118,13 +118,20 @@ def show_areas(mapped: Mapped) -> str:
     rows = []
     for entry in class_table.classes:
         share = report["pixels_by_class"][entry.name] / total
-        row = [show_swatch(entry.map_color) + escape(entry.name), f"{100 * share:.1f} %"]
-        rows.append([*row, format_area(areas[entry.name])] if areas else row)
-    parts = [
-        show_table(
-            "Area of each class", ("Class", "Share", "Area") if areas else ("Class", "Share"), rows
+        area = [format_area(areas[entry.name])] if areas else []
+        confidence = _percent(report["confidence"][entry.name])
+        name = show_swatch(entry.map_color) + escape(entry.name)
+        rows.append([name, f"{100 * share:.1f} %", *area, confidence])
+    header = ("Class", "Share", *(("Area",) if areas else ()), "Confidence")
+    parts = [show_table("Area of each class", header, rows)]
+    if report["mean_confidence"] is not None:
+        mean = _percent(report["mean_confidence"])
+        parts.append(
+            show_note(
+                f"Mean confidence {mean}: the probability of the mapped class, as the model gives"
+                " it."
+            )
         )
-    ]
     if "jaccard" in report:
         parts.append(_show_scores(report))
     parts += [show_note(note) for note in mapped.notes]
@@ -157,6 +164,10 @@ def _show_scores(report: dict[str, Any]) -> str:
     )
 
 
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
@@ -177,10 +188,17 @@ def show_pixel(
         HTML of the part.
     """
     place = f"row {row}, column {column}"
+    ground = ""
+    if (position := mapped.position) is not None:
+        crs = f" in {position.crs}" if position.crs else ""
+        ground = show_note(f"{position.describe(row + 0.5, column + 0.5)}{crs}")
     if probabilities is None:
-        return status(show_note(f"No data at {place}."), f"No data at {place}.")
+        return status(show_note(f"No data at {place}.") + ground, f"No data at {place}.")
     colors = {entry.name: entry.map_color for entry in mapped.model.info.class_table.classes}
     likeliest = next(iter(probabilities))
-    title = f'<p class="pixel"><strong>{escape(likeliest)}</strong> at {place}</p>'
+    title = (
+        f'<p class="pixel"><strong>{escape(likeliest)}</strong> at {place}:'
+        f" confidence {_percent(probabilities[likeliest])}</p>"
+    )
     announced = f"{likeliest} at {place}: {100 * probabilities[likeliest]:.0f} %"
-    return status(title + show_bars(probabilities.items(), colors), announced)
+    return status(title + ground + show_bars(probabilities.items(), colors), announced)
