@@ -34,7 +34,8 @@ qgis:
 docs: .venv/.installed
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --site-dir site
 
-# what must pass before a release, an hour: all tests, lint, and the demo
+# what must pass before a release, an hour and a half: all tests, lint, the site, the demo and the
+# tutorial with its full minutes
 release-check: test-all lint docs demo
 	@TUTORIAL_AS_WRITTEN=1 .venv/bin/python -m pytest -q -s tests/test_tutorial.py
 

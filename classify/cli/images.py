@@ -22,6 +22,7 @@ from segment.core.cli.options import (
     require_cluster,
 )
 from segment.core.errors import InputError
+from segment.core.progress import JsonLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +95,11 @@ def predict(
     is_text = json or csv
     if json and csv:
         raise InputError("--json and --csv are both given. Leave one of them out.")
+    if is_text and console.form == "json":
+        raise InputError(
+            f"--{'json' if json else 'csv'} and --progress json both write to stdout. Leave one of"
+            " them out."
+        )
     if grid is None and (nodata is not None or output != Path()):
         raise InputError(
             "--output and --nodata belong to --grid, which is not given. Add --grid, or leave them"
@@ -153,7 +159,9 @@ def predict(
         for note in band_notes(predictions):
             print(note, file=sys.stderr)
     problems = [prediction.problem for prediction in predictions if prediction.problem]
-    if len(problems) < len(predictions) or is_text:
+    if console.form == "json" and len(problems) < len(predictions):
+        JsonLines().say(as_table(predictions))
+    elif len(problems) < len(predictions) or is_text:
         print((as_json if json else as_csv if csv else as_table)(predictions))
     require_all("classify-predict", problems, len(predictions))
 

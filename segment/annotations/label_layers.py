@@ -16,7 +16,7 @@ from segment.annotations.vector_labels import (
 )
 from segment.annotations.vector_layer import read_layer
 from segment.core.labels.alignment import ALIGNED, Alignment
-from segment.core.labels.classes import IGNORED, ClassTable
+from segment.core.labels.classes import ClassTable
 from segment.core.raster.reader import Raster
 
 
@@ -61,12 +61,15 @@ class LabelLayers:
             width: Number of columns, by default all from `column` on.
 
         Returns:
-            Class values, (height, width, 1) uint8; 255 where no layer has a label.
+            Class values, (height, width, 1) uint8; 255 where no layer has a label, and where the
+            highest one that covers a pixel has a value that is no class.
         """
         values = self.layers[0].read(row, height, column, width)
         for layer in self.layers[1:]:
             above = layer.read(row, height, column, width)
-            np.copyto(values, above, where=above != IGNORED)
+            # a shape has its value on any ground, also 255 for what is no class, which hides
+            on_zero = layer.shapes.burn(row, above.shape[0], column, above.shape[1], 0)
+            np.copyto(values, above, where=on_zero[..., None] == above)
         return values
 
 

@@ -109,7 +109,7 @@ def predict(
     model: Annotated[
         Path,
         Option(
-            parser=parse_model,
+            callback=parse_model,
             metavar="MODEL",
             help=(
                 "A model folder that training wrote, hf://OWNER/NAME, or an ONNX file of others;"

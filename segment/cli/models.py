@@ -86,7 +86,7 @@ def evaluate(
     model: Annotated[
         Path,
         Option(
-            parser=parse_model,
+            callback=parse_model,
             metavar="MODEL",
             help="A model folder, hf://OWNER/NAME, or an ONNX file; by default the bundled model.",
             show_default=False,

@@ -117,6 +117,14 @@ class TrainingData:
             progress.say(
                 f"warning: no pixel of the training part is {', '.join(absent)}: cannot be learned"
             )
+        scored = found.class_pixels["val"][: len(table)]
+        unscored = [
+            name for name, n, m in zip(table.names, certain, scored, strict=True) if n > m == 0
+        ]
+        if unscored and not any("val" in one.division.missing for one in collections):
+            progress.say(
+                f"warning: no pixel of the validation part is {', '.join(unscored)}: not scored"
+            )
         for value, count in found.undeclared.most_common(5):
             progress.say(
                 f"warning: {count:,} mask pixels hold {value}, which no class has: ignored"

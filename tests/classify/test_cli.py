@@ -74,6 +74,15 @@ def test_images_are_named(work, capsys):
     assert [row[1] for row in rows[1:]] == ["snow", "sand"]
 
 
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_progress_for_programs_prints_nothing_but_json(work, capsys, quiet):
+    capsys.readouterr()
+    image = work / "data" / "sand" / "3.png"
+    assert call("predict", image, "--model", work / "run", "--progress", "json", *quiet) == 0
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "sand" in reports[-1]["message"]
+
+
 def test_what_cannot_be_read_does_not_stop_the_others(work, tmp_path, capsys):
     whole = write_raster(tmp_path / "a.png", picture("snow", 1))
     (tmp_path / "b.png").write_bytes(whole.read_bytes()[:200])

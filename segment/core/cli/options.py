@@ -77,7 +77,7 @@ def parse_model(text: str | Path) -> Path:
     Raises:
         InputError: As `model_folder`.
     """
-    if isinstance(text, Path) or not text.startswith("hf:"):
+    if not str(text).startswith("hf:"):
         return Path(text)
     from segment.core.hub.download import model_folder
 
@@ -88,7 +88,7 @@ ModelFolder = Annotated[
     Path,
     typer.Option(
         "--model",
-        parser=parse_model,
+        callback=parse_model,
         metavar="MODEL",
         help="A model folder that training wrote, or hf://OWNER/NAME; else the bundled one.",
         show_default=False,

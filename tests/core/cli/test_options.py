@@ -61,3 +61,18 @@ def test_progress_for_programs_is_a_line_of_json_per_report(monkeypatch, capsys,
     steps = [report for report in reports if "task" in report]
     assert steps[-1]["done"] == steps[-1]["total"] > 0
     assert any(str(tmp_path / "town") in report.get("message", "") for report in reports)
+
+
+@pytest.mark.parametrize("main", [segment.cli.predict, segment.cli.evaluate, classify.cli.predict])
+def test_errors_about_models_of_a_hub_are_those_of_the_library(main, monkeypatch, capsys):
+    assert call(main, "input", "--model", "hf://us", monkeypatch=monkeypatch) == 2
+    error = capsys.readouterr().err
+    assert error.split(": ", 1)[1].startswith("hf://us: models of the hub are named hf://OWNER")
+    assert "Invalid value" not in error
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_results_for_programs_are_not_mixed_with_progress(form, monkeypatch, capsys):
+    arguments = "photo.jpg", f"--{form}", "--progress", "json"
+    assert call(classify.cli.predict, *arguments, monkeypatch=monkeypatch) == 2
+    assert f"--{form} and --progress json" in capsys.readouterr().err

@@ -135,3 +135,21 @@ def test_an_empty_list_of_corrections_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"far\.gpkg: none of 1 shapes lies"):
         cut_scene(file, labels, tmp_path / "tiles", 32)
     assert not (tmp_path / "tiles").exists()
+
+
+def test_a_correction_to_what_is_no_class_hides_the_label_below(tmp_path, class_table):
+    file = scene(tmp_path, 64, 96)
+    below = write(tmp_path / "below.gpkg", [box(0, 0, 64, 64)], **{"class": ["land"]})
+    above = write(
+        tmp_path / "above.gpkg",
+        [box(0, 0, 16, 16), box(32, 32, 48, 48)],
+        **{"class": ["water", "construction"]},
+    )
+    with open_raster(file) as raster:
+        labels = [VectorLabels(path=path, field="class") for path in (below, above)]
+        layers = stack_labels(labels, raster, class_table)
+        found = layers.read(0, 64, 0, 96)[..., 0]
+    assert any("construction" in note for note in layers.notes)
+    wanted = np.full((64, 96), 255, np.uint8)
+    wanted[:, :64], wanted[:16, :16], wanted[32:48, 32:48] = 0, 1, 255
+    assert np.array_equal(found, wanted)

@@ -222,6 +222,13 @@ def test_a_class_without_a_pixel_is_reported_before_training(folder):
     )
 
 
+def test_a_class_that_validation_lacks_is_reported_before_training(folder):
+    root = folder(THREE, lambda i, path: i * 0 if "g0" in path.parts else i)
+    text = prepare(root, "data.val_groups=[g0]")[1]
+    assert "warning: no pixel of the validation part is water: not scored" in text
+    assert "validation part" not in prepare(root, "data.val_groups=[g1]")[1]
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_declared_nodata_wins_loudly(folder, tmp_path, value):
