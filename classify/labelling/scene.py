@@ -173,8 +173,10 @@ class OpenScene:
 
     def _write_overlay(self, path: Path, labels: CellLabels, damaged: bool) -> None:
         bands, colors = self.raster.bands, label_info(self.info).rgb
-        shown = [bands[i] for i in colors] if len(bands) > max(colors) else bands
-        photograph = read_photograph(replace(self.source, bands=tuple(shown)), damaged)
+        shown = colors if len(bands) > max(colors) else range(len(bands))
+        scale = self.source.scale and self.source.scale.of_bands(shown)
+        source = replace(self.source, bands=tuple(bands[i] for i in shown), scale=scale)
+        photograph = read_photograph(source, damaged)
         rows, columns = (
             ((np.arange(seen) + 0.5) * side / seen).astype(np.int64) // self.cells.edge
             for seen, side in zip(

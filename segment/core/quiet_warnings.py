@@ -25,17 +25,19 @@ class _Filters:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Suppresses warnings about missing georeferences while the context is open.
+    """Suppresses warnings about georeferences and masks while the context is open.
 
-    rasterio warns about rasters without one, and pyogrio about polygons without one.
+    rasterio warns about rasters without a georeference, and pyogrio about polygons without one;
+    rasterio also where nodata hides pixels of a raster with an alpha band.
     """
-    from rasterio.errors import NotGeoreferencedWarning
+    from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning
 
     with _Filters.lock:
         if not _Filters.within:
             _Filters.kept = warnings.catch_warnings()
             _Filters.kept.__enter__()
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            warnings.simplefilter("ignore", NodataShadowWarning)
             warnings.filterwarnings("ignore", message=".*crs.*")
         _Filters.within += 1
     try:

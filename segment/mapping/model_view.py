@@ -139,7 +139,11 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
     bands, dtype = len(raster.bands), raster.dtype.name
     cures = []
     if raster.info.colors == ("palette",):
-        cures.append("turn its palette into colours: gdal_translate -expand rgb IN OUT")
+        cures.append(
+            "leave --bands out: the colours of the palette are then read"
+            if info.bands == len(COLORS)
+            else "turn its palette into colours: gdal_translate -expand rgb IN OUT"
+        )
     elif bands > info.bands:
         cures.append(
             f"name those to use, e.g. --bands {','.join(str(b + 1) for b in range(info.bands))}"

@@ -30,6 +30,18 @@ def test_filters_are_what_they_were_when_the_last_thread_has_left() -> None:
         assert len(told) == 1
 
 
+def test_a_scene_with_alpha_and_nodata_is_mapped_without_a_word(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(10, 255, (40, 50, 4), np.uint8)
+    pixels[..., 3], pixels[:10, :, :3], pixels[20:30] = 255, 7, 0
+    scene = write_raster(tmp_path / "scene.tif", pixels, photometric="RGB", alpha="YES")
+    model = FakeModel(bands=3, ground_sampling_distance=0.6)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        made = predict_scene(scene, model, tmp_path / "out", nodata=7, resample=True)
+    assert made.report["settings"]["factor"] == 0.5
+    assert not [one for one in told if "nodata" in str(one.message)]
+
+
 def test_a_scene_without_a_georeference_is_mapped_without_a_word(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "scene.png", np.zeros((40, 50, 1), np.uint8))
     with warnings.catch_warnings(record=True) as told:

@@ -64,6 +64,8 @@ def image_source(
     georeference = {"crs": parse_crs(crs, name), "transform": parse_transform(transform, name)}
     pixels = replace(pixels, **{key: value for key, value in georeference.items() if value})
     value, masks = _split_nodata(nodata, pixels, name)
+    if masks and pixels.nodata is not None:  # GDAL passes over nodata where a file has a mask
+        value, pixels = pixels.nodata, replace(pixels, nodata=None)
     with MemoryFile(ext=".tif") as memory:
         _write(pixels, masks, memory)
         chosen = None if bands is None else tuple(bands)
@@ -89,7 +91,7 @@ def _split_nodata(nodata: Any, pixels: ImagePixels, name: str) -> tuple[Nodata |
     if given.ndim == 3 and given.shape[2] == 1:
         given = given[..., 0]
     if given.ndim == 0 or given.dtype != bool:
-        cure = "Give one value, or a boolean mask, such as mask == 0."
+        cure = "Give a value, a range (lowest, highest), or a boolean mask, such as mask == 0."
         raise InputError(f"{name}: nodata is {quoted(nodata, 60)} ({given.dtype}). {cure}")
     if given.shape != pixels.shape[:2]:
         raise InputError(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -48,6 +48,18 @@ class BandScale:
             The scale.
         """
         return cls((0.0,) * bands, (255.0,) * bands, dtype, origin)
+
+    def of_bands(self, positions: Sequence[int]) -> "BandScale":
+        """Returns the scale of some of the bands.
+
+        Args:
+            positions: Their positions, from 0, in the order wanted.
+
+        Returns:
+            The scale.
+        """
+        low, high = (tuple(ends[i] for i in positions) for ends in (self.low, self.high))
+        return replace(self, low=low, high=high)
 
     @property
     def report(self) -> dict[str, Any]:

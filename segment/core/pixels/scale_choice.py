@@ -130,5 +130,5 @@ def _read_report(path: Path, name: str) -> BandScale:
     except (TypeError, ValueError, LookupError) as error:
         problem = f"its scale is not as a map's report holds it ({error})"
         raise InputError(f"{name}: {path}: {problem}. Restore the file.") from error
-    origin = re.sub(r"\s+", " ", f"that of {path.name}")
+    origin = re.sub(r"\s+", " ", f"the scale of {path.name}")
     return BandScale(low, high, dtype, origin)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
+from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.alpha import sparse_shape
 from segment.core.raster.header import RasterHeader
 from segment.core.raster.nodata import is_nodata, read_sparsely, undeclared_nodata
@@ -131,7 +132,7 @@ class Raster(RasterHeader):
         shape = sparse_shape(self.dataset, self.bands[0])
         every = [*self.bands, *self.alpha_bands]
         try:
-            with readable(self.path):
+            with readable(self.path), without_warnings():
                 pixels = read_sparsely(self.dataset, self.dataset.read, every, shape)
                 valid = np.ones(shape, bool)
                 if self.is_masked:
@@ -169,7 +170,7 @@ class Raster(RasterHeader):
                 row, column, height, width, (self.height, self.width)
             )
         window = Window(column, row, width, height)
-        with readable(self.path):
+        with readable(self.path), without_warnings():
             pixels = self.dataset.read(bands, window=window).transpose(1, 2, 0)
             valid = np.ones((height, width), bool)
             if masked:

@@ -54,6 +54,23 @@ def test_cells_of_a_scene(tmp_path: Path) -> None:
             label_scene(scene, model, tmp_path / "never", grid=EDGE, scale="never")
 
 
+@pytest.mark.parametrize(("bands", "rgb"), [(5, (3, 2, 1)), (3, (2, 1, 0))])
+def test_the_overlay_has_the_scale_of_the_bands_it_shows(
+    tmp_path: Path, bands: int, rgb: tuple[int, int, int]
+) -> None:
+    model = FakeLabeller(bands=bands, labels={"rgb": rgb})
+    levels = np.arange(1, bands + 1) * 1000.0
+    dark = np.ones((EDGE, 2 * EDGE, bands)) * levels
+    dark[:, EDGE:] += 500  # each band from its own 0 to its own 255: the same picture for all
+    scene = write_raster(tmp_path / "a.tif", dark.astype(np.uint16), photometric="MINISBLACK")
+    made = label_scene(scene, model, tmp_path, grid=EDGE, scale="0%,100%")
+    bright = np.where(np.arange(2 * EDGE) < EDGE, 0, 255).astype(np.uint8)
+    same = np.broadcast_to(bright[None, :, None], (EDGE, 2 * EDGE, bands))
+    grey = write_raster(tmp_path / "b.tif", same, photometric="MINISBLACK")
+    expected = label_scene(grey, model, tmp_path, grid=EDGE)
+    assert made.overlay.read_bytes() == expected.overlay.read_bytes()
+
+
 def test_images_share_a_scale(tmp_path: Path) -> None:
     images = [
         write_raster(tmp_path / f"{k}.tif", cells(100, "uint16", (k,))) for k in (1, 2, 3)

@@ -27,7 +27,7 @@ def test_the_scale_of_a_report(tmp_path: Path) -> None:
         found = parse_scale(option).scale
         assert found
         assert (found.low, found.high, found.dtype) == (scale.low, scale.high, "uint16")
-        assert found.origin == "that of a_report.json"
+        assert found.origin == "the scale of a_report.json"
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_what_is_assumed_of_an_image_is_a_note(image: Any, note: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"nodata": "x"}, "Give one value, or a boolean mask"),
+        ({"nodata": "x"}, "Give a value, a range .lowest, highest., or a boolean mask"),
         ({"nodata": U8[..., 0]}, "uint8.*boolean mask"),
         ({"nodata": np.zeros((3, 3), bool)}, r"shape \(3, 3\), the image \(40, 40\)"),
         ({"crs": "EPSG:1", "transform": PLACE["transform"]}, "crs is not known"),
@@ -363,6 +363,16 @@ def test_slices_of_data_arrays_are_mapped_as_their_windows(
     assert transform.a == pytest.approx(0.6) and transform.c == pytest.approx(500_000 - 0.15)
 
 
+def test_a_mask_hides_more_than_the_nodata_of_a_data_array(
+    tmp_path: Path, open_rasterio: Callable[..., Any]
+) -> None:
+    pixels, mask = noise(), np.zeros((50, 90), bool)
+    mask[:, 80:] = True
+    image = open_rasterio(write_raster(tmp_path / "scene.tif", pixels, nodata=0))
+    labels = np.asarray(predict_array(image, PlaceModel(bands=3), nodata=mask).labels)
+    assert_array_equal(labels == 255, mask | (pixels == 0).all(axis=2))
+
+
 def test_data_arrays_without_a_georeference_or_of_other_dimensions(
     open_rasterio: Callable[..., Any],
 ) -> None:
@@ -388,6 +398,8 @@ def test_data_arrays_without_a_georeference_or_of_other_dimensions(
     ):
         with pytest.raises(InputError, match=message):
             predict_array(image, model)
+    with pytest.raises(InputError, match=r"\(image \* 255\).round"):
+        predict_array(plain / 255, model, scale="never")
 
 
 def test_data_arrays_of_dask_are_computed_strip_by_strip(

@@ -118,7 +118,9 @@ def test_what_a_model_does_not_map_is_refused_with_the_reason(tmp_path: Path, co
     for scene, model, reason in cases:
         with pytest.raises(InputError, match=reason):
             predict_scene(scene, model, tmp_path / "out")
-        assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="leave --bands out"):
+        predict_scene(tmp_path / "p.tif", rgb, tmp_path / "out", bands=(1, 1, 1))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_names_its_bands_reads_them_in_its_order(tmp_path: Path, colors) -> None:

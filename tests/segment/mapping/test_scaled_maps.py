@@ -115,7 +115,7 @@ def test_a_report_gives_its_scale_to_others(tmp_path: Path) -> None:
     second = predict_scene(part, model, tmp_path, scale=first.report_file)
     assert second.report["scale"]["low"] == first.report["scale"]["low"]
     assert second.report["scale"]["high"] == first.report["scale"]["high"]
-    assert "that of whole_report.json" in second.report["scale"]["origin"]
+    assert "the scale of whole_report.json" in second.report["scale"]["origin"]
     np.testing.assert_array_equal(read(second.classes), read(first.classes)[:, :40])
     alone = predict_scene(part, model, tmp_path / "alone")
     assert (read(alone.classes) != read(second.classes)).any()
