@@ -38,10 +38,10 @@ def check_boundary_width(width: int) -> None:
     Raises:
         InputError: If it is out of range.
     """
-    if not 1 <= width <= MOST_BOUNDARY_WIDTH:
+    if not (isinstance(width, int | np.integer) and 1 <= width <= MOST_BOUNDARY_WIDTH):
         raise InputError(
-            f"boundary_width is a number of pixels from 1 to {MOST_BOUNDARY_WIDTH}. Received"
-            f" {width}."
+            f"boundary_width is a whole number of pixels from 1 to {MOST_BOUNDARY_WIDTH}. Received"
+            f" {width!r}."
         )
 
 

@@ -46,6 +46,11 @@ class VectorLabels:
     areas: Path | None = None
     codes: Mapping[str, str] | None = None
 
+    def __post_init__(self) -> None:
+        """Takes paths as text, too."""
+        object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "areas", None if self.areas is None else Path(self.areas))
+
 
 def texts_of(values: NDArray[Any]) -> list[str | None]:
     """Returns the values of a field as text.

@@ -170,18 +170,19 @@ def _pixels(report: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tupl
     size, factor = report["ground_sampling_distance"], settings["factor"]
     width, height = report["width"], report["height"]
     mapped = sum(report["pixels_by_class"].values())
+    what, part = ("map", "an area of ") if settings.get("aoi") else ("scene", "")
     rows: list[tuple[str, object]] = [
-        ("Scene", f"{report['scene']}, {width:,} x {height:,} pixels"),
+        ("Scene", f"{report['scene']}, {part}{width:,} x {height:,} pixels"),
         ("Coordinate system", report["crs"] or "none"),
     ]
     if size is not None:
         stated = ", as stated by --gsd" if settings["gsd"] else ""
         extent = f"{_metres(width * size)} x {_metres(height * size)}"
-        rows.append(("Pixel size", f"{_metres(size)}{stated}; the scene is {extent}"))
+        rows.append(("Pixel size", f"{_metres(size)}{stated}; the {what} is {extent}"))
     rows.append(("Bands", ", ".join(map(str, settings["bands"]))))
     value = settings["nodata"]
     nodata = "" if value is None else f"; nodata is {describe_nodata(value)}"
-    rows.append(("No data", f"{Share(1 - mapped / (width * height))} of the scene{nodata}"))
+    rows.append(("No data", f"{Share(1 - mapped / (width * height))} of the {what}{nodata}"))
     if factor == 1:
         seen = "none, the model saw the pixels as they are"
     else:

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,8 @@ def predict_array(
         size = max(round(height / reduction), 1), max(round(width / reduction), 1)
         photograph = displayable(opened.raster.read_reduced(*size))
         notes = [*notes, *opened.notes]
-    table, made = network.info.class_table, cast(Any, labels)
+    table = network.info.class_table
+    made: Any = labels
     if is_data_array(image):
         made = labels_like(image, labels, table, {"model": network.info.name})
         found = None if found is None else probabilities_like(image, found, table)

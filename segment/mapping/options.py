@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segment.annotations.area_of_interest import AreaOfInterest, check_area
 from segment.boundaries import check_boundary_width
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat
@@ -72,6 +74,8 @@ class MapOptions(ViewOptions):
         super().__post_init__()
         check_options(self.min_area)
         check_boundary_width(self.boundary_width)
+        if isinstance(self.aoi, np.ndarray):  # such as total_bounds of GeoPandas
+            object.__setattr__(self, "aoi", tuple(self.aoi.ravel().tolist()))
         check_area(self.aoi)
         check_count(self.suggest)
         object.__setattr__(self, "polygons", choose_format(self.polygons))

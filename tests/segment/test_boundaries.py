@@ -132,7 +132,7 @@ def test_without_a_width_no_boundaries_are_scored():
     assert np.isnan(confusion.mean_boundary_jaccard)
 
 
-@pytest.mark.parametrize("width", [0, -1, 101])
+@pytest.mark.parametrize("width", [0, -1, 101, 2.5])
 def test_a_width_out_of_range_is_refused(width):
     with pytest.raises(InputError, match=f"from 1 to 100. Received {width}"):
         Boundaries(NAMES, width=width)

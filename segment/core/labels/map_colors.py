@@ -4,7 +4,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from segment.core.errors import InputError, explain
+from segment.core.errors import InputError, explain, quoted
 from segment.core.labels.classes import Class, ClassTable, load_class_table
 
 _SHOWN = 12  # class names in a message
@@ -44,6 +44,11 @@ def recolor(class_table: ClassTable, colors: Path | str | ClassTable | None) -> 
     if colors is None:
         return Palette(class_table)
     path, given = "colors", colors
+    if not isinstance(given, (str, Path, ClassTable)):
+        raise InputError(
+            f"colors: a class table or the path of one. Received {quoted(given, 60)}. Write the"
+            " classes to a file: - {name: water, color: '#0000FF'}"
+        )
     if not isinstance(given, ClassTable):
         path = str(given)
         try:

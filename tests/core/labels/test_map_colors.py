@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,3 +79,9 @@ def test_colours_of_the_model_may_change_places() -> None:
         "Water": "#808080",
         "road": "#0000FF",
     }
+
+
+@pytest.mark.parametrize("colors", [["#FF0000"], {"Water": "#0000FF"}])
+def test_what_is_no_class_table_is_one_line(colors: Any) -> None:
+    with pytest.raises(InputError, match="colors: a class table or the path of one. Received"):
+        recolor(TABLE, colors)

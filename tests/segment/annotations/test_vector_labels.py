@@ -367,3 +367,8 @@ def test_options_that_do_not_belong_together_are_refused(tmp_path):
         status, line = run_tile(file, *options, *out)
         assert status == 2 and words in line and line.count("\n") == 1, line
     assert not (tmp_path / "tiles").exists()
+
+
+def test_paths_may_be_text():
+    labels = VectorLabels(path="a.gpkg", field="class", areas="b.gpkg")  # type: ignore[arg-type]
+    assert labels == VectorLabels(path=Path("a.gpkg"), field="class", areas=Path("b.gpkg"))

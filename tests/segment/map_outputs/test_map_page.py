@@ -106,6 +106,15 @@ def test_a_page_without_a_georeference_has_no_areas(make: Callable[..., Any]) ->
     assert re.search(r"\d\d\.\d % of the scene; nodata is 3", outline.text)
 
 
+def test_a_page_of_an_area_does_not_give_its_size_as_that_of_the_scene(
+    make: Callable[..., Any],
+) -> None:
+    _, outline, report = make(suffix=".png", aoi=(0, 10, 30, 50), nodata=3)
+    assert (report["width"], report["height"]) == (30, 40)
+    assert "town.png, an area of 30 x 40 pixels" in outline.text
+    assert re.search(r"\d\d\.\d % of the map; nodata is 3", outline.text)
+
+
 def test_an_empty_map_has_a_page(make: Callable[..., Any]) -> None:
     _, outline, report = make(size=1, nodata=1)
     assert sum(report["pixels_by_class"].values()) == 0

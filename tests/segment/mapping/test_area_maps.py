@@ -217,6 +217,14 @@ def test_blocks_of_a_cluster_cover_the_area_alone(scene, tmp_path):
     assert blocks.rows[0] == area.top and blocks.columns[-1] == area.right
 
 
+def test_a_box_may_be_an_array(tmp_path):
+    plain = write_raster(tmp_path / "plain.png", NOISE)
+    box = (10, 20, 50, 60)
+    made = predict_scene(plain, FakeModel(bands=3), tmp_path, aoi=np.array(box, float))
+    assert made.report["area_of_interest"]["given"] == "10,20,50,60"
+    assert (made.report["width"], made.report["height"]) == (40, 40)
+
+
 def test_an_area_that_cannot_be_used_leaves_nothing_behind(scene, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(InputError, match="does not overlap"):
