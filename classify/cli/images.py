@@ -22,6 +22,7 @@ from segment.core.cli.options import (
     require_cluster,
 )
 from segment.core.errors import InputError
+from segment.core.progress import say_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +197,7 @@ def _label_scenes(
                 # the scale is that of the source
                 own = options | {"scale": "never"}
                 result = label_scene(source, network, output, progress=progress, **own)
-                progress.say(str(result))
+                say_result(progress, str(result), result.files)
 
             return scaled, label_one
 
