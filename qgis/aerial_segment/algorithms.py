@@ -162,7 +162,7 @@ class CutTiles(CommandAlgorithm):
         self.add_text("RADIUS", "Radius of points: metres, or the field that holds it")
         mask = QgsProcessingParameterRasterLayer("MASK", "Mask, in place of labels", optional=True)
         self.addParameter(mask)
-        self.add_number("SIZE", "Edge of a tile, pixels", INTEGER, 256)
+        self.add_number("SIZE", "Edge of a tile, pixels", INTEGER, 256, optional=False)
         self.add_text("NODATA", "Value that means no data, e.g. 0")
         self.add_folder("Tile folder", "an earlier tile folder")
 
@@ -228,9 +228,9 @@ class Train(CommandAlgorithm):
     def initAlgorithm(self, configuration: dict[str, Any] | None = None) -> None:
         """Declares the parameters."""
         self.addParameter(QgsProcessingParameterFile("TILES", "Tile folder", FOLDER))
-        self.add_number("EPOCHS", "Epochs (empty: those of the settings)", INTEGER, 10)
+        self.add_number("EPOCHS", "Epochs", INTEGER, 10, optional=False)
         self.add_switch("BUNDLED", "Start from the bundled model", True)
-        text = "Settings, a YAML file"
+        text = "Further settings, a YAML file"
         config = QgsProcessingParameterFile("CONFIG", text, FILE, "yaml", optional=True)
         self.addParameter(config)
         self.add_switch("RESUME", "Go on with the training in the run folder")
@@ -243,12 +243,9 @@ class Train(CommandAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> list[str]:
         """Returns the arguments of the command, without --output and --overwrite."""
-        epochs = self.option("EPOCHS", parameters, context)
-        bundled = self.parameterAsBool(parameters, "BUNDLED", context)
-        settings = [
-            *([f"training.epochs={epochs}"] if epochs else []),
-            *(["model.weights=bundled"] if bundled else []),
-        ]
+        settings = [f"training.epochs={self.parameterAsInt(parameters, 'EPOCHS', context)}"]
+        if self.parameterAsBool(parameters, "BUNDLED", context):
+            settings.append("model.weights=bundled")
         return [
             self.parameterAsString(parameters, "TILES", context),
             *self.given({"--config": "CONFIG"}, parameters, context),

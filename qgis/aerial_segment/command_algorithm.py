@@ -125,19 +125,11 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         layer = self.parameterAsRasterLayer(parameters, name, context)
         return raster_path(layer, self.parameterDefinition(name).description())
 
-    def option(
-        self, name: str, parameters: dict[str, Any], context: QgsProcessingContext
-    ) -> str | None:
-        """Returns the text of an optional parameter, None if it is empty."""
-        if parameters.get(name) is None:
-            return None
-        return self.parameterAsString(parameters, name, context) or None
-
     def given(
         self, options: dict[str, str], parameters: dict[str, Any], context: QgsProcessingContext
     ) -> list[str]:
-        """Returns the options of the command whose parameters are set, with their values."""
-        values = {o: self.option(name, parameters, context) for o, name in options.items()}
+        """Returns the options of the command whose parameters have a value, with it."""
+        values = {o: self.parameterAsString(parameters, n, context) for o, n in options.items()}
         return [part for option, value in values.items() if value for part in (option, value)]
 
     def switches(
