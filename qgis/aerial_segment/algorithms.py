@@ -200,7 +200,12 @@ class CutTiles(CommandAlgorithm):
     ) -> list[str]:
         if parameters.get("MASK"):
             return ["--mask", self.raster("MASK", parameters, context)]
-        # selected features, filters, edits and layers in memory are written to a GeoPackage
+        source = self.parameterAsVectorLayer(parameters, "LABELS", context)
+        if source is not None and source.isModified():
+            raise QgsProcessingException(
+                f"Labels: {source.name()} has edits that are not saved. Save them first."
+            )
+        # selected features, filters and layers in memory are written to a GeoPackage
         path, layer = self.parameterAsCompatibleSourceLayerPathAndLayerName(
             parameters, "LABELS", context, _VECTOR_FILES, "gpkg", feedback
         )

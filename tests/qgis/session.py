@@ -137,7 +137,7 @@ def map_and_load():
 
 
 def map_area():
-    """Maps a part of the scene, given in another coordinate system, and does not load it."""
+    """Maps the left half of the scene, and does not load it."""
     scene = QgsRasterLayer(SCENE)
     box = scene.extent()
     half = QgsRectangle(box.xMinimum(), box.yMinimum(), box.center().x(), box.yMaximum())
@@ -201,7 +201,7 @@ def cut_tiles():
         output = FOLDER / "tiles" / name
         output.mkdir(parents=True)  # as the dialog for folders makes it
         parameters = {"INPUT": SCENE, "LABELS": layer, "FIELD": "kind", "OUTPUT": str(output)}
-        found[name] = run("cuttiles", parameters | {"SIZE": 64})[1]
+        found[name] = run("cuttiles", parameters | {"SIZE": 64, "BACKGROUND": "rest"})[1]
     return found
 
 
@@ -263,7 +263,7 @@ def save_model():
 
 
 found = {}
-for scenario in (map_and_load, refusals, cancel, save_model, map_area, cut_tiles):
+for scenario in (map_and_load, map_area, cut_tiles, refusals, cancel, save_model):
     begin = time.monotonic()
     try:
         found[scenario.__name__] = scenario()

@@ -9,6 +9,7 @@ import classify.cli
 import classify.generator_cli
 import segment.cli
 from segment.config import Config
+from segment.core.progress import JsonLines, Silent, say_result
 
 
 def call(main, *arguments, monkeypatch):
@@ -61,3 +62,13 @@ def test_progress_for_programs_is_a_line_of_json_per_report(monkeypatch, capsys,
     steps = [report for report in reports if "task" in report]
     assert steps[-1]["done"] == steps[-1]["total"] > 0
     assert any(str(tmp_path / "town") in report.get("message", "") for report in reports)
+
+
+def test_programs_receive_each_file_of_a_result(capsys, tmp_path):
+    name = tmp_path / ("long name, with a comma " * 5)
+    say_result(JsonLines(), "as a person reads it", [name, tmp_path / "b"])
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    files = [{"file": str(name)}, {"file": str(tmp_path / "b")}]
+    assert reports == [{"message": "as a person reads it"}, *files]
+    say_result(Silent(), "nothing", [name])
+    assert capsys.readouterr().out == ""
