@@ -183,8 +183,6 @@ def cut_tiles():
     filtered = QgsVectorLayer(f"{file}|layername=areas", "filtered", "ogr")
     filtered.setSubsetString("kind = 'road'")
     edited = QgsVectorLayer(f"{file}|layername=areas", "edited", "ogr")
-    edited.startEditing()
-    edited.changeAttributeValue(1, edited.fields().indexOf("kind"), "barn")
     project.addMapLayers([memory, stored, filtered, edited])
     memory.selectByExpression("kind = 'house'")
     selected = QgsProcessingFeatureSourceDefinition(memory.id(), True)
@@ -193,13 +191,16 @@ def cut_tiles():
         "selected": selected,
         "stored": stored,
         "filtered": filtered,
-        "edited": edited,
         "path": f"{file}|layername=areas",
+        "edited": edited,
     }
     found = {}
     for name, layer in layers.items():
         output = FOLDER / "tiles" / name
         output.mkdir(parents=True)  # as the dialog for folders makes it
+        if layer is edited:
+            edited.startEditing()
+            edited.changeAttributeValue(1, edited.fields().indexOf("kind"), "barn")
         parameters = {"INPUT": SCENE, "LABELS": layer, "FIELD": "kind", "OUTPUT": str(output)}
         found[name] = run("cuttiles", parameters | {"SIZE": 64, "BACKGROUND": "rest"})[1]
     return found
