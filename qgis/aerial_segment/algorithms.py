@@ -66,18 +66,9 @@ class MapLandCover(CommandAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> list[str]:
         """Returns the arguments of the command, without --output and --overwrite."""
-        options = {
-            "--model": "MODEL",
-            "--bands": "BANDS",
-            "--nodata": "NODATA",
-            "--gsd": "GSD",
-            "--min-area": "MIN_AREA",
-        }
-        switches = {
-            "--polygons": "POLYGONS",
-            "--confidence": "CONFIDENCE",
-            "--augment": "AUGMENT",
-        }
+        options = {"--model": "MODEL", "--bands": "BANDS", "--nodata": "NODATA"}
+        options |= {"--gsd": "GSD", "--min-area": "MIN_AREA"}
+        switches = {"--polygons": "POLYGONS", "--confidence": "CONFIDENCE", "--augment": "AUGMENT"}
         return [
             self.raster("INPUT", parameters, context),
             *self._area(parameters, context),
