@@ -27,8 +27,10 @@ lint: .venv/.installed
 
 # the plug-in for QGIS, to be installed from its zip
 qgis:
-	@mkdir -p dist && rm -f dist/aerial_segment_qgis.zip
-	@cd qgis && python3 -m zipfile -c ../dist/aerial_segment_qgis.zip aerial_segment
+	@rm -rf dist/qgis dist/aerial_segment_qgis.zip && mkdir -p dist && cp -r qgis dist/qgis
+	@rm -rf dist/qgis/aerial_segment/__pycache__ && cp LICENSE dist/qgis/aerial_segment
+	@cd dist/qgis && python3 -m zipfile -c ../aerial_segment_qgis.zip aerial_segment
+	@rm -rf dist/qgis
 
 # the documentation as a site, in site/
 docs: .venv/.installed

@@ -22,7 +22,7 @@ from segment.core.cli.options import (
     require_cluster,
 )
 from segment.core.errors import InputError
-from segment.core.progress import JsonLines
+from segment.core.progress import JsonLines, say_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,7 +204,7 @@ def _label_scenes(
                 # the scale is that of the source
                 own = options | {"scale": "never"}
                 result = label_scene(source, network, output, progress=progress, **own)
-                progress.say(str(result))
+                say_result(progress, str(result), result.files)
 
             return scaled, label_one
 

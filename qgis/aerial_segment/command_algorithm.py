@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from processing.core.ProcessingConfig import ProcessingConfig
@@ -10,22 +11,27 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterFile,
+    QgsProcessingParameterFolderDestination,
     QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
 )
 
-from .commands import ENVIRONMENT, CommandError, find_command, run_command
+from .commands import ENVIRONMENT, CommandError, as_text, find_command, run_command
+from .layers import load_later, raster_path
 
 
-def _member(owner: Any, enum: str, name: str) -> Any:
+def member(owner: Any, enum: str, name: str) -> Any:
     """Returns a member of an enum, which Qt 6 nests in it and Qt 5 does not."""
-    return getattr(getattr(owner, enum, owner), name, None) or getattr(owner, name)
+    nested = getattr(getattr(owner, enum, owner), name, None)
+    return getattr(owner, name) if nested is None else nested
 
 
-FOLDER = _member(QgsProcessingParameterFile, "Behavior", "Folder")
-FILE = _member(QgsProcessingParameterFile, "Behavior", "File")
-DOUBLE = _member(QgsProcessingParameterNumber, "Type", "Double")
-INTEGER = _member(QgsProcessingParameterNumber, "Type", "Integer")
+FOLDER = member(QgsProcessingParameterFile, "Behavior", "Folder")
+FILE = member(QgsProcessingParameterFile, "Behavior", "File")
+DOUBLE = member(QgsProcessingParameterNumber, "Type", "Double")
+INTEGER = member(QgsProcessingParameterNumber, "Type", "Integer")
 
 
 class CommandAlgorithm(QgsProcessingAlgorithm):
@@ -35,11 +41,13 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         command: Name of the command.
         title: Name that is shown.
         help: What it does, a paragraph.
+        layers: For each output that is a layer, the ending of its file and the name of the layer.
     """
 
     command = ""
     title = ""
     help = ""
+    layers: dict[str, tuple[str, str]] = {}  # noqa: RUF012 - set by subclasses only
 
     def name(self) -> str:
         """Returns the identifier."""
@@ -58,10 +66,26 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         return type(self)()
 
     def arguments(
-        self, parameters: dict[str, Any], context: QgsProcessingContext
-    ) -> tuple[list[str], dict[str, str]]:
-        """Returns the arguments of the command, and the files that it writes by output name."""
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> list[str]:
+        """Returns the arguments of the command, without --output and --overwrite."""
         raise NotImplementedError
+
+    def prepareAlgorithm(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> bool:
+        """Makes the command; layers may be read here, in the thread that they belong to."""
+        self._folder = self.parameterAsString(parameters, "OUTPUT", context)
+        self._command = [*self.arguments(parameters, context, feedback), "--output", self._folder]
+        if self.parameterAsBool(parameters, "OVERWRITE", context) or _is_empty(self._folder):
+            self._command.append("--overwrite")
+        return True
 
     def processAlgorithm(
         self,
@@ -70,33 +94,42 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> dict[str, str]:
         """Runs the command, and returns its files."""
-        arguments, files = self.arguments(parameters, context)
         setting = ProcessingConfig.getSetting(ENVIRONMENT) or ""
         try:
-            command = [find_command(self.command, setting), *arguments]
-            feedback.pushCommandInfo(" ".join(command))
-            run_command(command, feedback.pushInfo, feedback.setProgress, feedback.isCanceled)
+            command = [find_command(self.command, setting), *self._command]
+            feedback.pushCommandInfo(as_text(command))
+            files = run_command(
+                command,
+                feedback.pushInfo,
+                feedback.setProgress,
+                feedback.isCanceled,
+                begin=feedback.setProgressText,
+                remark=feedback.pushConsoleInfo,
+            )
         except CommandError as error:
             raise QgsProcessingException(str(error)) from error
-        return {} if feedback.isCanceled() else files
+        if feedback.isCanceled():
+            return {}
+        results = {"OUTPUT": self._folder}
+        load = bool(self.layers) and self.parameterAsBool(parameters, "LOAD", context)
+        for output, (ending, title) in self.layers.items():
+            if found := next((file for file in files if file.endswith(ending)), None):
+                results[output] = found
+                if load:
+                    scene = Path(found).name[: -len(ending)]
+                    load_later(context, found, f"{scene}: {title}", output)
+        return results
 
-    def scene(self, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
-        """Returns what GDAL opens for the raster layer INPUT."""
-        return self.parameterAsRasterLayer(parameters, "INPUT", context).source()
-
-    def option(
-        self, name: str, parameters: dict[str, Any], context: QgsProcessingContext
-    ) -> str | None:
-        """Returns the text of an optional parameter, None if it is empty."""
-        if parameters.get(name) is None:
-            return None
-        return self.parameterAsString(parameters, name, context) or None
+    def raster(self, name: str, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
+        """Returns what GDAL opens for the raster layer of a parameter."""
+        layer = self.parameterAsRasterLayer(parameters, name, context)
+        return raster_path(layer, self.parameterDefinition(name).description())
 
     def given(
         self, options: dict[str, str], parameters: dict[str, Any], context: QgsProcessingContext
     ) -> list[str]:
-        """Returns the options of the command whose parameters are set, with their values."""
-        values = {o: self.option(name, parameters, context) for o, name in options.items()}
+        """Returns the options of the command whose parameters have a value, with it."""
+        values = {o: self.parameterAsString(parameters, n, context) for o, n in options.items()}
         return [part for option, value in values.items() if value for part in (option, value)]
 
     def switches(
@@ -107,15 +140,38 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
 
     def add_model(self) -> None:
         """Adds the parameter MODEL."""
-        self.addParameter(
-            QgsProcessingParameterFile(
-                "MODEL", "Model folder (empty: the bundled model)", FOLDER, optional=True
-            )
-        )
+        text = "Model folder (empty: the bundled model)"
+        self.addParameter(QgsProcessingParameterFile("MODEL", text, FOLDER, optional=True))
 
-    def add_number(self, name: str, text: str, kind: Any, default: float | None = None) -> None:
-        """Adds a number, which is optional unless it has a default."""
-        optional = default is None
-        self.addParameter(
-            QgsProcessingParameterNumber(name, text, kind, default, optional, minValue=0)
-        )
+    def add_text(self, name: str, text: str) -> None:
+        """Adds a text that may be left empty."""
+        self.addParameter(QgsProcessingParameterString(name, text, optional=True))
+
+    def add_number(
+        self, name: str, text: str, kind: Any, default: float | None = None, optional: bool = True
+    ) -> None:
+        """Adds a number that is not negative."""
+        number = QgsProcessingParameterNumber(name, text, kind, default, optional, minValue=0)
+        self.addParameter(number)
+
+    def add_switch(self, name: str, text: str, default: bool = False) -> None:
+        """Adds a switch."""
+        self.addParameter(QgsProcessingParameterBoolean(name, text, default))
+
+    def add_folder(self, text: str, earlier: str) -> None:
+        """Adds OVERWRITE, LOAD where layers are written, and OUTPUT.
+
+        Args:
+            text: What the folder is.
+            earlier: What an earlier output in it is.
+        """
+        self.add_switch("OVERWRITE", f"Replace {earlier}")
+        if self.layers:
+            self.add_switch("LOAD", "Add the layers to the project", True)
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", text))
+
+
+def _is_empty(folder: str) -> bool:
+    """Checks for a folder that a dialog made, which the commands would not write to."""
+    path = Path(folder)
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())

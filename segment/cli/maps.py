@@ -26,6 +26,7 @@ from segment.core.cli.options import (
     require_cluster,
 )
 from segment.core.errors import InputError
+from segment.core.progress import say_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +209,7 @@ def predict(
                     progress=progress,
                     **vars(mapping),
                 )
-                progress.say(repr(result))
+                say_result(progress, repr(result), result.files)
 
             return scaled, map_one
 

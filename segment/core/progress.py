@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 from segment.core.errors import printable
@@ -52,7 +54,8 @@ class Silent:
 class JsonLines:
     """Progress for programs: each report is a line of JSON on stdout, flushed at once.
 
-    A line is {"message": TEXT}, or {"task": NAME, "done": N, "total": N, "note": TEXT}.
+    A line is {"message": TEXT}, {"task": NAME, "done": N, "total": N, "note": TEXT}, or
+    {"file": PATH}.
     """
 
     def say(self, line: str) -> None:
@@ -74,6 +77,28 @@ class JsonLines:
         """
         state = {"task": task, "done": done, "total": total, "note": note}
         print(json.dumps(state), flush=True)
+
+    def wrote(self, file: Path) -> None:
+        """Prints the path of a file that was written, which messages may wrap or shorten.
+
+        Args:
+            file: The file.
+        """
+        print(json.dumps({"file": str(file.absolute())}), flush=True)
+
+
+def say_result(progress: Progress, text: str, files: Iterable[Path]) -> None:
+    """Reports what a command has made, and for other programs each of its files.
+
+    Args:
+        progress: Where it is reported.
+        text: The result as a person reads it.
+        files: The files that were written.
+    """
+    progress.say(text)
+    if isinstance(progress, JsonLines):
+        for file in files:
+            progress.wrote(file)
 
 
 class Console:

@@ -4,6 +4,7 @@ import configparser
 import importlib.util
 import json
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -34,6 +35,7 @@ def run(commands, command, canceled=lambda: False):
     return messages, steps
 
 
+@pytest.mark.heavy
 def test_messages_and_progress_are_passed_on(commands, tmp_path):
     lines = [
         {"message": "first"},
@@ -47,17 +49,64 @@ def test_messages_and_progress_are_passed_on(commands, tmp_path):
     assert steps == [25]
 
 
+@pytest.mark.heavy
 def test_an_error_is_the_last_line_of_the_command(commands, tmp_path):
     code = "import sys\nprint('warning', file=sys.stderr)\nsys.exit('scene.tif: damaged')"
     with pytest.raises(commands.CommandError, match="^scene.tif: damaged$"):
         run(commands, script(tmp_path, code))
 
 
+@pytest.mark.heavy
+def test_files_tasks_and_remarks_are_passed_on(commands, tmp_path):
+    lines = [
+        {"task": "a", "done": 1, "total": 2, "note": ""},
+        {"task": "a", "done": 2, "total": 2, "note": ""},
+        {"file": "/maps/ä, b.tif"},
+    ]
+    code = f"import sys\nfor line in {[json.dumps(line) for line in lines]!r}: print(line)\n"
+    code += "print('command: one scene failed', file=sys.stderr)\n"
+    code += "print('note: three bands', file=sys.stderr)"
+    tasks, remarks, messages = [], [], []
+    files = commands.run_command(
+        script(tmp_path, code),
+        messages.append,
+        lambda _: None,
+        lambda: False,
+        begin=tasks.append,
+        remark=remarks.append,
+    )
+    assert files == ["/maps/ä, b.tif"] and tasks == ["a"] and messages == []
+    assert remarks == ["command: one scene failed", "note: three bands"]
+
+
+@pytest.mark.heavy
+def test_the_error_is_that_of_the_command_whatever_follows_it(commands, tmp_path):
+    file = tmp_path / "segment-odd"
+    code = "import sys\nprint('segment-odd: damaged', file=sys.stderr)\n"
+    file.write_text(f"#!{sys.executable}\n{code}print('at exit', file=sys.stderr); sys.exit(2)")
+    file.chmod(0o755)
+    with pytest.raises(commands.CommandError, match="^segment-odd: damaged$"):
+        run(commands, [str(file)])
+
+
+@pytest.mark.heavy
+def test_a_command_that_does_not_stop_is_killed(commands, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "_PATIENCE", 0.5)
+    code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    code += "print('begun', flush=True)\ntime.sleep(600)"
+    messages: list[str] = []
+    command = script(tmp_path, code)
+    commands.run_command(command, messages.append, lambda _: None, lambda: bool(messages))
+    assert messages == ["begun"]
+
+
+@pytest.mark.heavy
 def test_a_silent_failure_names_the_status(commands, tmp_path):
     with pytest.raises(commands.CommandError, match="ended with 3"):
         run(commands, script(tmp_path, "import sys; sys.exit(3)"))
 
 
+@pytest.mark.heavy
 def test_cancelling_ends_the_command(commands, tmp_path):
     code = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
     messages: list[str] = []
@@ -66,11 +115,13 @@ def test_cancelling_ends_the_command(commands, tmp_path):
     assert messages == ["begun"]
 
 
+@pytest.mark.heavy
 def test_much_output_on_both_streams_does_not_block(commands, tmp_path):
     code = "import sys\nfor i in range(20000): print('x' * 50); print('y' * 50, file=sys.stderr)"
     assert len(run(commands, script(tmp_path, code))[0]) == 20000
 
 
+@pytest.mark.heavy
 def test_the_libraries_of_qgis_are_not_those_of_the_command(commands, tmp_path, monkeypatch):
     monkeypatch.setenv("GDAL_DATA", "of QGIS")
     monkeypatch.setenv("PYTHONHOME", "of QGIS")
@@ -99,6 +150,11 @@ def test_a_command_is_found_by_setting_variable_and_path(commands, tmp_path, mon
         find("segment-predict", str(tmp_path))
     with pytest.raises(commands.CommandError, match="Install aerial-segment in a Python"):
         find("segment-nothing")
+
+
+def test_the_plug_in_imports_qt_from_qgis_alone():
+    for file in FILE.parent.glob("*.py"):
+        assert not re.search(r"\bPy(Qt|Side)\d", file.read_text()), file
 
 
 def test_the_metadata_fit_the_project():

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from segment.core.errors import Incomplete, InputError, Interrupted, explain
-from segment.core.progress import Progress
+from segment.core.progress import Progress, say_result
 
 if TYPE_CHECKING:
     from segment.core.cluster.scene_job import Done
+    from segment.core.maps.scene_outputs import SceneOutputs
     from segment.core.raster.sources import Source
 
 
@@ -90,7 +91,7 @@ def _require_none(problems: Sequence[str], count: int) -> None:
 
 
 def report_each(
-    command: str, done: "Iterable[Done[object]]", count: int, progress: Progress
+    command: str, done: "Iterable[Done[SceneOutputs]]", count: int, progress: Progress
 ) -> None:
     """Prints the results of a cluster for each input as they arrive.
 
@@ -110,7 +111,7 @@ def report_each(
         if one.result is None:
             problems += one.problems
         else:
-            progress.say(str(one.result))
+            say_result(progress, str(one.result), one.result.files)
             holes += one.problems
         if count > 1 or one.result is not None:
             for problem in one.problems:

@@ -9,6 +9,7 @@ import classify.cli
 import classify.generator_cli
 import segment.cli
 from segment.config import Config
+from segment.core.progress import JsonLines, Silent, say_result
 
 
 def call(main, *arguments, monkeypatch):
@@ -76,3 +77,13 @@ def test_results_for_programs_are_not_mixed_with_progress(form, monkeypatch, cap
     arguments = "photo.jpg", f"--{form}", "--progress", "json"
     assert call(classify.cli.predict, *arguments, monkeypatch=monkeypatch) == 2
     assert f"--{form} and --progress json" in capsys.readouterr().err
+
+
+def test_programs_receive_each_file_of_a_result(capsys, tmp_path):
+    name = tmp_path / ("long name, with a comma " * 5)
+    say_result(JsonLines(), "as a person reads it", [name, tmp_path / "b"])
+    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    files = [{"file": str(name)}, {"file": str(tmp_path / "b")}]
+    assert reports == [{"message": "as a person reads it"}, *files]
+    say_result(Silent(), "nothing", [name])
+    assert capsys.readouterr().out == ""
