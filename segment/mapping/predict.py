@@ -48,7 +48,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     rows: int = 256,
     augment: bool = False,
     confidence: bool = False,
-    polygons: bool | PolygonFormat | None = False,
+    polygons: bool | PolygonFormat | None = None,
     min_area: float = 0.0,
     boundary_width: int = BOUNDARY_WIDTH,
     aoi: AreaOfInterest | None = None,

@@ -69,7 +69,7 @@ def test_requests_without_a_session_are_visitors_of_their_own(server, tmp_path):
     image = upload(server, write_raster(tmp_path / "night.png", np.full((40, 40, 3), 42, np.uint8)))
     before = set(server.jobs._jobs)
     for _ in range(2):
-        assert "event: complete" in ask(server, "classify", [image], "tiny", False, "")
+        assert "event: complete" in ask(server, "classify", [image], "tiny", False, "", "")
     visitors = {visitor for visitor, _ in set(server.jobs._jobs) - before}
     assert len(visitors) == 2 and not visitors & {"None", ""}
     with begin(server.jobs, "None") as job:
@@ -126,7 +126,7 @@ def test_nodata_is_stated_over_http(client, tmp_path):
 
 def test_calls_of_other_kinds_are_answered(server):
     assert "Wrong kind of value for a parameter" in ask(server, "map", {"path": "a.tif"})
-    assert "uploaded first" in ask(server, "classify", 5, "", False, "")
+    assert "uploaded first" in ask(server, "classify", 5, "", False, "", "")
 
 
 def test_memory_is_not_filled_by_requests(server):
@@ -288,7 +288,7 @@ def test_functions_are_asked_with_what_they_take(server, client, capfd, caplog):
             join, kind = f"{server.url}gradio_api/queue/join", {"content-type": "application/json"}
             events.append(httpx.post(join, content=body, headers=kind, timeout=60))
     assert {event.status_code for event in events} <= {200, 404, 503}
-    assert "uploaded first" in ask(server, "classify", 5, "", False, "")  # when its turn has come
+    assert "uploaded first" in ask(server, "classify", 5, "", False, "", "")  # when its turn has come
     for path in (
         "file=/etc/passwd",
         "file=%00",
@@ -436,7 +436,7 @@ def test_hostile_uploads_are_answered_with_a_sentence(server, client, hostile):
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_paths_in_place_of_uploads_are_refused(server, path, meta):
     """Asked without Gradio's client, which uploads what a path leads to."""
-    answer = ask(server, "map", {"path": path} | meta, "", 0.1875, False, False, "", None)
+    answer = ask(server, "map", {"path": path} | meta, "", 0.1875, False, False, "", None, "", "")
     assert "event: error" in answer and "event: complete" not in answer
     assert "iles must be uploaded first" in answer
     assert tempfile.gettempdir() not in answer and os.getcwd() not in answer

@@ -86,12 +86,12 @@ def test_progress_for_programs_prints_nothing_but_json(work, capsys, quiet):
 def test_what_cannot_be_read_does_not_stop_the_others(work, tmp_path, capsys):
     whole = write_raster(tmp_path / "a.png", picture("snow", 1))
     (tmp_path / "b.png").write_bytes(whole.read_bytes()[:200])
-    write_raster(tmp_path / "c.png", np.zeros((32, 32, 1), np.uint8))
+    write_raster(tmp_path / "c.tif", np.zeros((32, 32, 2), np.uint8))
     assert call("predict", tmp_path, "--model", work / "run") == 2
     shown = capsys.readouterr()
     assert shown.out.count("\n") == 1 and "a.png" in shown.out
-    assert shown.err.count("\n") == 3 and "b.png" in shown.err and "--bands 1,1,1" in shown.err
-    assert call("predict", tmp_path / "c.png", "--model", work / "run", "--bands", "1,1,1") == 0
+    assert shown.err.count("\n") == 3 and "b.png" in shown.err and "--bands 1,2,2" in shown.err
+    assert call("predict", tmp_path / "c.tif", "--model", work / "run", "--bands", "1,2,2") == 0
     assert call("predict", tmp_path, "--model", work / "run", "--json") == 2
     found = json.loads(capsys.readouterr().out.split("\n", 1)[1])
     assert [bool(entry["problem"]) for entry in found] == [False, True, True]

@@ -265,7 +265,7 @@ def test_resume_takes_the_runs_own_settings(work, capsys):
 
 
 def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
-    gray = write_raster(tmp_path / "gray.tif", np.zeros((64, 64, 1), np.uint16))
+    gray = write_raster(tmp_path / "gray.tif", np.zeros((64, 64, 2), np.uint16))
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("no raster")
     small = write_raster(tmp_path / "small.tif", two_class_scene(64, 64)[0])

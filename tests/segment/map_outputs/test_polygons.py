@@ -289,7 +289,7 @@ from pathlib import Path
 from segment.core.errors import InputError
 from segment.core.raster.opening import open_raster
 from segment.map_outputs.polygons import write_polygons
-from tests.segment.mapping.test_polygons import PALETTE
+from tests.segment.map_outputs.test_polygons import PALETTE
 classes, path = Path(sys.argv[1]), Path(sys.argv[2])
 with open_raster(classes) as scene:
     for limit in map(int, sys.argv[3:]):
