@@ -77,7 +77,8 @@ def predict_array(
         size = max(round(height / reduction), 1), max(round(width / reduction), 1)
         photograph = displayable(opened.raster.read_reduced(*size))
         notes = [*notes, *opened.notes]
-    table, made = network.info.class_table, labels
+    table = network.info.class_table
+    made: Any = labels
     if is_data_array(image):
         made = labels_like(image, labels, table, {"model": network.info.name})
         found = None if found is None else probabilities_like(image, found, table)
