@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from segment.data.mask_census import take_census
 from segment.data.mask_reading import choose_reading
 from segment.data.patches import Patch
 from segment.data.pixels import decode_mask
-from segment.data.splitting.block_split import NONE, split_blocks
+from segment.data.splitting.block_split import NONE, near_tiles, split_blocks
 from segment.data.tiles import Pair
 
 Count = Callable[[Sequence[Patch]], NDArray[np.int64]]
@@ -100,6 +100,30 @@ def split_ground(
     for index, part in zip(labelled.tolist(), found.parts.tolist(), strict=True):
         (left_out if part == NONE else parts[PARTS[part]]).append(patches[index])
     return Division(parts, "block", left_out, found.edge, found.missing)
+
+
+def leave_margin(
+    patches: Sequence[Patch], division: Division, tile: int
+) -> tuple[list[Patch], Division]:
+    """Leaves patches out that are too close to the validation part of a division.
+
+    Args:
+        patches: Patches that a folder assigns to training. Those whose place is not known stay.
+        division: Division of other patches by squares of ground.
+        tile: Edge of a tile, pixels; half of it is kept between parts.
+
+    Returns:
+        The other patches, and the division with those that are left out in its margin.
+    """
+    try:
+        boxes = patch_boxes([*patches, *division.parts["val"]], tile)
+    except InputError:
+        return list(patches), division
+    first, second = near_tiles(boxes, -(-tile // 2))
+    close = set(first[(first < len(patches)) & (second >= len(patches))].tolist())
+    left_out = [patch for index, patch in enumerate(patches) if index in close]
+    kept = [patch for index, patch in enumerate(patches) if index not in close]
+    return kept, replace(division, margin=[*division.margin, *left_out])
 
 
 def class_counter(table: ClassTable, tile: int, progress: Progress | None = None) -> Count:

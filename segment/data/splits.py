@@ -9,7 +9,7 @@ from pathlib import Path
 from segment.config import Collection, DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
-from segment.data.ground import Count, Division, split_ground
+from segment.data.ground import Count, Division, leave_margin, split_ground
 from segment.data.patches import Patch, grid_patches
 from segment.data.tiles import Pair
 
@@ -107,6 +107,7 @@ def divide(
         )
         if split == "block":
             division = split_ground(patches, count, settings.val_fraction, settings.tile, seed)
+            kept, division = leave_margin(kept, division, settings.tile)
             parts["val"], parts["train"] = division.parts["val"], kept + division.parts["train"]
             division = replace(division, parts=parts)
         else:

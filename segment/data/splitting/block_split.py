@@ -112,7 +112,7 @@ def split_blocks(
     tile = int(max((boxes[:, 2] - boxes[:, 0]).max(), (boxes[:, 3] - boxes[:, 1]).max()))
     indices = {PARTS.index(part): share for part, share in shares.items()}
     whole = {PARTS.index("train"): 1 - sum(shares.values())} | indices
-    tiles = _Tiles(pixels, _near(boxes, margin), whole)
+    tiles = _Tiles(pixels, near_tiles(boxes, margin), whole)
     places = np.count_nonzero(pixels, axis=0)
     fewest = np.maximum(len(whole) - places[places > 0], 0).sum()
     best, best_edge, best_score = None, 0, (np.inf, np.inf, np.inf)
@@ -157,8 +157,16 @@ def _blocks(boxes: NDArray[np.int64], edge: int) -> NDArray[np.int64]:
     return np.asarray(numbers, np.int64).reshape(-1)
 
 
-def _near(boxes: NDArray[np.int64], margin: int) -> NDArray[np.int64]:
-    """Pairs of tiles that are closer than a margin along both axes, (2, pairs)."""
+def near_tiles(boxes: NDArray[np.int64], margin: int) -> NDArray[np.int64]:
+    """Finds tiles that are closer to each other than a margin along both axes.
+
+    Args:
+        boxes: Top, left, bottom and right of each tile in pixels of the scene, (tiles, 4) int64.
+        margin: Pixels.
+
+    Returns:
+        Pairs of tiles, each in both orders, (2, pairs).
+    """
     import shapely
 
     grown = boxes + np.array([-margin, -margin, margin, margin])

@@ -4,13 +4,16 @@ import shutil
 
 import numpy as np
 import pytest
+from rasterio.transform import from_origin
 
 from segment.config import Config, DataSettings
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.core.splits import part_named, part_notes
-from segment.data.splits import split_patches
+from segment.data.ground import patch_boxes
+from segment.data.splits import divide, split_patches
+from segment.data.splitting.block_split import near_tiles
 from segment.data.tiles import find_pairs, part_folders
 from segment.data.training_data import TrainingData
 from segment.exploration.explore import explore
@@ -214,3 +217,21 @@ def test_links_from_outside_and_those_of_masks_fix_parts(tmp_path):
         "train": ["train/a/images/0.png", "train/b/images/1.png"],
         "val": ["valid/c/images/0.png"],
     }
+
+
+def test_tiles_that_a_folder_fixes_keep_their_distance_to_squares_of_ground(tmp_path):
+    for row in range(6):
+        for column in range(6):
+            group = tmp_path / ("train/strip" if column == 3 else "rest")
+            grid = {"crs": "EPSG:32633", "transform": from_origin(64 * column, -64 * row, 1, 1)}
+            for kind, bands in (("images", 3), ("masks", 1)):
+                pixels = np.zeros((64, 64, bands), np.uint8)
+                write_raster(group / kind / f"{row}_{column}.tif", pixels, **grid)
+    settings = DataSettings(tile=64, split="block")
+    found = divide(find_pairs(tmp_path), settings, seed=0)
+    train, val = found.parts["train"], found.parts["val"]
+    boxes = patch_boxes([*train, *val], 64)
+    first, second = near_tiles(boxes, 32)
+    assert not ((first < len(train)) & (second >= len(train))).any()
+    assert val and len(train) + len(val) + len(found.margin) == 36
+    assert any(patch.pair.part == "train" for patch in found.margin)
