@@ -288,7 +288,9 @@ def test_functions_are_asked_with_what_they_take(server, client, capfd, caplog):
             join, kind = f"{server.url}gradio_api/queue/join", {"content-type": "application/json"}
             events.append(httpx.post(join, content=body, headers=kind, timeout=60))
     assert {event.status_code for event in events} <= {200, 404, 503}
-    assert "uploaded first" in ask(server, "classify", 5, "", False, "", "")  # when its turn has come
+    assert "uploaded first" in ask(
+        server, "classify", 5, "", False, "", ""
+    )  # when its turn has come
     for path in (
         "file=/etc/passwd",
         "file=%00",

@@ -302,7 +302,7 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
         ),
         (
             ["predict", gray, "--model", model, "--output", tmp_path / "out"],
-            ["3 bands of uint8", "1 band of uint16"],
+            ["3 bands of uint8", "2 bands of uint16"],
         ),
         (
             ["predict", scene, "--model", tmp_path / "empty", "--output", tmp_path / "out"],

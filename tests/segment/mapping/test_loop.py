@@ -470,4 +470,4 @@ def test_a_strip_passes_few_modules_on_its_way_to_the_rows(tmp_path: Path) -> No
         "segment/mapping/loop.py",
         "segment/mapping/journal.py",
     } <= entered
-    assert len(entered) <= 10, sorted(entered)
+    assert len(entered) <= 10, " ".join(sorted(entered))
