@@ -204,7 +204,7 @@ def test_settings_reach_the_map_whose_page_can_be_taken_along(visit, server, tmp
     )
     tab.get_by_role("button", name="Clear").first.wait_for()
     tab.get_by_label("Scale of more than 8 bits").fill("0,4000")
-    tab.get_by_label("Nodata").fill("0-3")
+    tab.get_by_label("Nodata").fill("0")
     visit.check("settings")
     tab.get_by_role("button", name="Map", exact=True).click()
     tab.locator(".viewer .map").wait_for()
