@@ -1,5 +1,5 @@
 // The viewer of a map: what the page does without the server. `element` and `trigger` are Gradio's.
-const CLOSEST = 8; // pixels of the screen along the edge of a pixel of the pictures, at the largest zoom
+const CLOSEST = 16; // pixels of the screen along the edge of a pixel of the pictures, at the largest zoom
 const STEP = 2, WHEEL_STEP = 1.25, MOVED = 4; // MOVED: pixels from which a press moves the picture and is no click
 const LOWEST = 240; // pixels, of the frame while the scene is enlarged
 

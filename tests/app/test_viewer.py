@@ -99,7 +99,7 @@ def test_buttons_zoom_into_the_middle_and_back(open_viewer, map_it):
     assert state(page)[0] == 1
     while closer.get_attribute("aria-disabled") == "false":
         closer.click()
-    assert page.locator(".stage").bounding_box()["width"] == pytest.approx(8 * 400, rel=0.03)
+    assert page.locator(".stage").bounding_box()["width"] == pytest.approx(16 * 400, rel=0.03)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 

@@ -102,7 +102,7 @@ def make_scale() -> gradio.Textbox:
     """
     return gradio.Textbox(
         "",
-        label="Scale of more than 8 bits: never, LOW,HIGH such as 0,3000, or 2%,98%",
+        label="Scale of more than 8 bits: never, 2%,98% or 0,3000 (lowest, highest)",
         placeholder="auto",
         max_lines=1,
     )
@@ -136,7 +136,7 @@ def make_samples(pictures: Mapping[str, Path]) -> list[gradio.Button]:
     """
     with gradio.Row(elem_classes="samples"):
         return [
-            gradio.Button(name, icon=picture, min_width=80) for name, picture in pictures.items()
+            gradio.Button(name, icon=picture, min_width=60) for name, picture in pictures.items()
         ]
 
 

@@ -57,7 +57,7 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
                 scale = make_scale()
                 nodata = gradio.Textbox(
                     "",
-                    label="Nodata: a value such as 0, or a range such as 0-3",
+                    label="Nodata: a value (0) or a range (0-3)",
                     placeholder="what the file declares",
                     max_lines=1,
                 )
