@@ -152,7 +152,7 @@ def _describe(data: TrainingData, config: Config) -> ModelInfo:
         name=f"{config.model.architecture}/{config.model.backbone}",
         classes=list(data.class_table.table),
         bands=first.bands,
-        band_names=find_band_names([pair.image for pair in data.pairs]),
+        band_names=find_band_names([pair.source for pair in data.pairs]),
         dtype=first.dtype,
         range=(float(low.min()), float(high.max())),
         scale=ScaleInfo.of(data.scale),
