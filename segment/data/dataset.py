@@ -198,8 +198,7 @@ class TileDataset(keras.utils.PyDataset):
         self, whole: Readable, patch: Patch, pixel: Pixel | None, random: np.random.Generator
     ) -> Decoded:
         size = round(self.tile / random.uniform(1 - self._drawing.zoom, 1 + self._drawing.zoom))
-        # so no pixel comes from beyond the image
-        size = min(size, max(self.tile, min(whole.shape)))
+        size = min(size, max(self.tile, min(whole.shape)))  # no pixel from beyond the image
         if area := self._areas.get(patch.pair.image):
             return whole.cut(*area.place(patch.row, patch.column, size, random, pixel))
         if pixel is not None:
