@@ -123,6 +123,7 @@ def labelled_windows(division: Division, count: Count, least: float, tile: int) 
         InputError: If none is left for training or validation, where there were some.
     """
     parts: dict[Part, list[Patch]] = {}
+    count([patch for patches in division.parts.values() for patch in patches])  # read alike
     for part, patches in division.parts.items():
         labelled = count(patches).sum(axis=1) if patches else np.zeros(0, np.int64)
         kept = (labelled > 0) & (labelled >= least * tile * tile)

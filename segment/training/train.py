@@ -46,10 +46,11 @@ def train(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Run[Evaluation]:
-    """Trains a model on a tile folder and writes a run folder.
+    """Trains a model on a tile folder, or on scenes, and writes a run folder.
 
     Args:
-        tiles: The tile folder; None where `data.collections` of the settings lists several.
+        tiles: The tile folder, or the scene whose labels `data.labels` of the settings names; None
+            where `data.collections` lists several.
         output: Run folder to write.
         config: Settings; None for the defaults.
         resume: Whether to continue the run in `output` from its last finished epoch.
