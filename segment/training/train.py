@@ -46,7 +46,7 @@ def train(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Run[Evaluation]:
-    """Trains a model on a tile folder, or on scenes, and writes a run folder.
+    """Trains a model on a tile folder and writes a run folder.
 
     Args:
         tiles: The tile folder, or the scene whose labels `data.labels` of the settings names; None
