@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
-from segment.config import Collection
+from segment.collection_settings import Collection
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.label_sets import LabelSets

@@ -1,11 +1,12 @@
 """Settings of a training run; `configs/segment/*.yaml` hold examples."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segment.boundaries import ScoreSettings
 from segment.bundled import BUNDLED
+from segment.collection_settings import Collection, PixelSizes, Split, are_sizes
 from segment.core.common_settings import (
     ClassWeights,
     Fraction,
@@ -19,8 +20,8 @@ from segment.core.config import Settings
 from segment.core.labels.classes import Class
 from segment.core.model.folder import load_model_info, network_of
 from segment.core.pixels.scale_choice import check_scale
+from segment.label_settings import SceneSettings
 
-Split = Literal["auto", "group", "block", "run", "patch"]
 Crops = Literal["fixed", "random"]
 Sampling = Literal["uniform", "balanced"]
 Undeclared = Literal["ignore", "refuse"]
@@ -28,66 +29,7 @@ Architecture = Literal["unet", "fpn", "linknet", "pspnet"]
 LossName = Literal["focal+dice", "cross_entropy", "focal", "dice", "jaccard"]
 
 
-PixelSizes = tuple[Annotated[float, Field(ge=0.05, le=20)], Annotated[float, Field(ge=0.05, le=20)]]
-
-
-def _are_sizes(sizes: PixelSizes | None) -> PixelSizes | None:
-    if sizes is not None and sizes[0] > sizes[1]:
-        raise ValueError(f"must be two numbers, the smaller first. Received {list(sizes)}.")
-    return sizes
-
-
-class Collection(Settings):
-    """One of several tile folders that a model learns from together, with classes of its own."""
-
-    path: str = Field(min_length=1, description="its tile folder, from data.root on")
-    name: str | None = Field(
-        default=None, min_length=1, description="for reports and groups; else the folder's"
-    )
-    table: list[Class] | None = Field(
-        default=None,
-        min_length=1,
-        description="its own class table; else classes.yaml beside its data",
-    )
-    classes: dict[str, str | list[str] | None] = Field(
-        default={},
-        description=(
-            "for each class of its own: the class that it is, a list of those that it may be, or"
-            " null for none; a class that is not listed is the one of its name"
-        ),
-    )
-    gsd: float | None = Field(
-        default=None,
-        ge=0.001,
-        le=1e6,
-        description="ground sampling distance where files have none, metres",
-    )
-    weight: float = Field(
-        default=1.0,
-        ge=0,
-        le=1000,
-        description="share of the tiles drawn, relative to the others; 0: a test alone",
-    )
-    pixel_size: PixelSizes | None = Field(
-        default=None, description="as augment.pixel_size, for this collection alone"
-    )
-    split: Split | None = Field(
-        default=None, description="as data.split, for this collection alone"
-    )
-    val_fraction: Fraction | None = Field(
-        default=None, description="as data.val_fraction; 0: it only trains"
-    )
-    val_groups: list[str] = Field(
-        default=[], description="its groups for validation, by their names within it"
-    )
-    test_groups: list[str] = Field(
-        default=[], description="its groups neither trained nor validated on"
-    )
-
-    _range = field_validator("pixel_size")(_are_sizes)
-
-
-class DataSettings(PixelSettings):
+class DataSettings(PixelSettings, SceneSettings):
     """Which pixels a model learns from, and how they reach the network."""
 
     classes: list[Class] | None = Field(
@@ -153,7 +95,7 @@ class DataSettings(PixelSettings):
     def _collections_have_targets(self) -> "DataSettings":
         if self.collections and not self.classes:
             raise ValueError("collections need data.classes, the classes that the model learns")
-        for key in ("val_groups", "test_groups"):
+        for key in ("val_groups", "test_groups", "labels"):
             if self.collections and getattr(self, key):
                 raise ValueError(
                     f"data.{key} is of a single tile folder. Set {key} of each collection"
@@ -228,7 +170,7 @@ class AugmentSettings(PixelChangeSettings):
         default=0.0, description="probability of pixels 1.5 to 3 times as large, enlarged again"
     )
 
-    _range = field_validator("pixel_size")(_are_sizes)
+    _range = field_validator("pixel_size")(are_sizes)
 
 
 class ModelSettings(Settings):

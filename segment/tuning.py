@@ -59,11 +59,12 @@ def tune(
             the settings list collections.
         Interrupted: If Ctrl-C stops the work of a cluster.
     """
-    if config is not None and config.data.collections:
-        raise InputError(
-            "data.collections is given, but tuning takes one tile folder, TILES. Leave"
-            " data.collections out."
-        )
+    for key in ("collections", "labels"):
+        if config is not None and getattr(config.data, key):
+            raise InputError(
+                f"data.{key} is given, but tuning takes one tile folder, TILES. Leave"
+                f" data.{key} out."
+            )
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
     files = find_files(data)  # reports faults before the first trial
     if progress is not None:  # trials print no messages of their own

@@ -206,6 +206,11 @@ def explore(
 
     data = settings.load(Config).data
     check_data(tiles, data)
+    if data.labels:
+        raise InputError(
+            "data.labels is given, but scenes as they are cannot be explored. Cut them with"
+            " segment-tile."
+        )
     network = model if features or model != BUNDLED else None
     if tiles is not None:
         explore_folder = partial(explore_tiles, tiles, output, data, model=network)

@@ -1,5 +1,7 @@
 """Commands for models: segment-train, segment-tune, segment-evaluate and segment-export."""
 
+import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +30,7 @@ from segment.core.cli.run import (
     training,
 )
 from segment.core.cli.search_options import SearchOptions
+from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
 
@@ -41,10 +44,19 @@ def train(
         Path | None,
         Argument(
             help=(
-                "Tile folder: images/ and masks/ side by side, anywhere below. None where the"
-                " config has data.collections."
+                "Tile folder: images/ and masks/ side by side, anywhere below; or a scene with"
+                " --labels. None where the config has data.collections."
             )
         ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        Option(
+            help="Labels of a scene that is read as it is: a mask, or a vector file with --field."
+        ),
+    ] = None,
+    field: Annotated[
+        str | None, Option(help="With --labels: field whose values are the classes.")
     ] = None,
     schema: Annotated[
         bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
@@ -53,9 +65,15 @@ def train(
     options: RunOptions,
     console: ConsoleOptions,
 ) -> None:
-    """Trains a model on a tile folder, or on several collections."""
+    """Trains a model on a tile folder, a scene with its labels, or several collections."""
     from segment.config import Config
 
+    if field is not None and labels is None:
+        raise InputError("--field: names a field of --labels, which is missing. Give both.")
+    if labels is not None:
+        named = {"path": str(labels)} | ({} if field is None else {"field": field})
+        settings = [*options.settings, f"data.labels={json.dumps(named)}"]
+        options = replace(options, settings=settings)
     with training(Config, output, options, console) as run:
         from segment.training.train import train as train_model
 

@@ -1,7 +1,8 @@
-"""Collections: tile folders with different labels that a model learns from together."""
+"""Collections: tile folders or scenes with different labels that are learned from together."""
 
+import glob
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,27 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.class_mapping import admitted_classes, join_label_sets, wide_classes
-from segment.config import Collection, DataSettings, PixelSizes
+from segment.collection_settings import Collection, PixelSizes
+from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.progress import Progress
-from segment.core.raster.opening import open_raster
+from segment.core.raster.sources import SUFFIXES
 from segment.core.splits import PARTS, Part
-from segment.data.ground import Division, class_counter
+from segment.data.ground import Division, class_counter, labelled_windows
 from segment.data.mask_reading import find_class_table
+from segment.data.pairs.find_scenes import FoundImages, find_scenes
+from segment.data.pairs.pair import Pair
+from segment.data.pairs.pixel_sizes import choose_gsd, ground_sampling_distance
 from segment.data.patches import Patch
 from segment.data.splits import divide, split_collection
-from segment.data.tiles import Pair, find_pairs, part_folders
+from segment.data.tiles import find_pairs, part_folders
 from segment.label_sets import LabelSets
+from segment.label_settings import SceneSettings
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A tile folder, and what its masks mean to the model.
+    """A tile folder or scenes, and what their masks mean to the model.
 
     Attributes:
         name: Name of the collection; empty where there is only one tile folder.
-        folder: The tile folder.
+        folder: The tile folder, or the scenes.
         class_table: Its own class table, by which masks are decoded.
         codes: (256,) uint8, from an index of that table to a code of `labels`; 255 is ignored.
         labels: The codes of all collections, with those that this one can hold.
@@ -56,6 +62,11 @@ class Labelled:
     def parts(self) -> dict[Part, list[Patch]]:
         """Its patches for training, validation and test."""
         return self.division.parts
+
+    @property
+    def of_scenes(self) -> bool:
+        """Whether its images are scenes, which are read by windows."""
+        return any(pair.scene for pair in self.pairs)
 
     @property
     def pairs(self) -> list[Pair]:
@@ -89,11 +100,11 @@ def check_data(tiles: Path | None, settings: DataSettings) -> None:
 def open_tiles(
     tiles: Path, settings: DataSettings, seed: int, progress: Progress | None = None
 ) -> Labelled:
-    """Opens a tile folder as the only collection.
+    """Opens a tile folder, or scenes, as the only collection.
 
     Args:
-        tiles: The tile folder.
-        settings: Class table, tile size and split.
+        tiles: The tile folder; a scene, or several, where the settings name their labels.
+        settings: Class table, tile size, split and labels of scenes.
         seed: Seed of the split.
         progress: Receives the state of reading labels, which some splits depend on.
 
@@ -103,13 +114,15 @@ def open_tiles(
     Raises:
         InputError: If its files do not fit together, or it has no class table.
     """
-    pairs = find_pairs(tiles)
-    table = ClassTable(settings.classes) if settings.classes else find_class_table(tiles, pairs)
-    if table is None:
-        raise InputError(f"{tiles}: no class table found. Add classes.yaml, or set data.classes.")
-    division = divide(pairs, settings, seed, class_counter(table, settings.tile, progress))
+    table = ClassTable(settings.classes) if settings.classes else None
+    found = _read_headers(tiles, settings, settings.root, table, "data.classes")
+    pairs, table = found.pairs, found.class_table
+    count = class_counter(table, settings.tile, progress)
+    division = divide(pairs, settings, seed, count)
+    if settings.labels:
+        division = labelled_windows(division, count, settings.min_labelled, settings.tile)
     gsd, codes = ground_sampling_distance(pairs), np.arange(256, dtype=np.uint8)
-    notes = [*part_folders(tiles, pairs), *division.notes(table.names)]
+    notes = [*found.notes, *division.notes(table.names)]
     return Labelled("", tiles, table, codes, LabelSets(table.names), division, gsd, notes=notes)
 
 
@@ -149,24 +162,25 @@ def open_collections(
         _find(one, name, settings.root)
         for one, name in zip(settings.collections, names, strict=True)
     ]
-    _require_apart([pairs for pairs, _ in found])
+    _require_apart([one.pairs for one in found])
     target = ClassTable(settings.classes)
     sets = [
-        admitted_classes(one, name, own, target)
-        for one, name, (_, own) in zip(settings.collections, names, found, strict=True)
+        admitted_classes(one, name, own.class_table, target)
+        for one, name, own in zip(settings.collections, names, found, strict=True)
     ]
     labels = join_label_sets(sets, target)
     opened = []
-    for one, name, (pairs, own), admitted in zip(
-        settings.collections, names, found, sets, strict=True
-    ):
+    for one, name, of_files, admitted in zip(settings.collections, names, found, sets, strict=True):
+        pairs, own = of_files.pairs, of_files.class_table
         codes = np.full(256, IGNORED, np.uint8)
         codes[: len(admitted)] = [labels.code(some) for some in admitted]
         counter = class_counter(own, settings.tile, progress)
         division = split_collection(pairs, one, name, settings, seed, counter)
-        gsd, notes = _choose_gsd(pairs, one)
+        if one.labels:
+            division = labelled_windows(division, counter, one.min_labelled, settings.tile)
+        gsd, notes = choose_gsd(pairs, one.gsd)
         folder, held = Path(settings.root, one.path), labels.of(codes.tolist())
-        notes = [*part_folders(folder, pairs), *notes, *wide_classes(one, target)]
+        notes = [*of_files.notes, *notes, *wide_classes(one, target)]
         notes += division.notes(own.names)
         opened.append(
             Labelled(
@@ -187,9 +201,17 @@ def name_of(one: Collection, root: str = "") -> str:
         root: Folder that its path starts from.
 
     Returns:
-        The name that it is given, or otherwise the name of its folder.
+        The name that it is given, or otherwise that of its folder or its scene.
     """
-    return one.name or Path(root, one.path).resolve().name
+    return one.name or _own_name(one, root)
+
+
+def _own_name(one: Collection, root: str) -> str:
+    path = Path(root, one.path)
+    if one.labels and glob.has_magic(path.name):
+        path = path.parent
+    path = path.resolve()
+    return path.stem if one.labels and path.suffix.lower() in SUFFIXES else path.name
 
 
 def _require_apart(collections: Sequence[list[Pair]]) -> None:
@@ -199,7 +221,8 @@ def _require_apart(collections: Sequence[list[Pair]]) -> None:
     """
     first: dict[tuple[Path, Path], Pair] = {}
     for pair in (pair for pairs in collections for pair in pairs):
-        other = first.setdefault((pair.image.resolve(), pair.mask.resolve()), pair)
+        labels = pair.image if pair.scene else pair.mask  # of a scene, all are in one collection
+        other = first.setdefault((pair.image.resolve(), labels.resolve()), pair)
         if other.collection != pair.collection:
             raise InputError(
                 f"{pair.image}: is in two collections, {other.collection!r} and"
@@ -207,59 +230,28 @@ def _require_apart(collections: Sequence[list[Pair]]) -> None:
             )
 
 
-def _find(one: Collection, name: str, root: str) -> tuple[list[Pair], ClassTable]:
-    """Returns the pairs, with the collection's name in their groups, and its own class table."""
-    folder = Path(root, one.path)
-    pairs = find_pairs(folder)
-    own = ClassTable(one.table) if one.table else find_class_table(folder, pairs)
-    if own is None:
-        raise InputError(
-            f"{folder}: no class table found. Add classes.yaml, or set `table` of the collection."
-        )
-    whole = folder.resolve().name
-    return [
+def _find(one: Collection, name: str, root: str) -> FoundImages:
+    """Finds the images of a collection, with its name in their groups."""
+    table = ClassTable(one.table) if one.table else None
+    found = _read_headers(Path(root, one.path), one, root, table, "`table` of the collection")
+    whole = _own_name(one, root)
+    pairs = [
         replace(
             pair, collection=name, group=name if pair.group == whole else f"{name}/{pair.group}"
         )
-        for pair in pairs
-    ], own
+        for pair in found.pairs
+    ]
+    return replace(found, pairs=pairs)
 
 
-def _choose_gsd(pairs: list[Pair], one: Collection) -> tuple[float | None, list[str]]:
-    """Returns metres per pixel of a collection, None where unknown, and notes on it.
-
-    The georeference of its files has priority over the settings.
-    """
-    of_files = ground_sampling_distance(pairs)
-    if of_files is None and one.gsd is None:
-        return None, [
-            "pixel size unknown, so not in the range that the model learned from. Set its `gsd`."
-        ]
-    if of_files and one.gsd and not 0.9 < of_files / one.gsd < 1.1:
-        return of_files, [
-            f"files have {of_files:.3g} m per pixel, `gsd` is {one.gsd:g}: the files' is used"
-        ]
-    return of_files or one.gsd, []
-
-
-def ground_sampling_distance(pairs: Iterable[Pair]) -> float | None:
-    """Returns the ground sampling distance of images: the median over the groups.
-
-    Each group counts by its first image.
-
-    Args:
-        pairs: Images and masks.
-
-    Returns:
-        Metres per pixel; None if no image is georeferenced.
-
-    Raises:
-        InputError: If an image cannot be opened.
-    """
-    first = {pair.group: pair.image for pair in reversed(list(pairs))}
-    found = []
-    for path in first.values():
-        with open_raster(path) as raster:
-            found.append(raster.ground_sampling_distance)
-    known = [distance for distance in found if distance]
-    return float(np.median(known)) if known else None
+def _read_headers(
+    path: Path, settings: SceneSettings, root: str, table: ClassTable | None, option: str
+) -> FoundImages:
+    """Finds the tiles of a folder, or scenes, and the class table of their masks."""
+    if settings.labels:
+        return find_scenes(path, settings, root, table, option)
+    pairs = find_pairs(path)
+    table = table or find_class_table(path, pairs)
+    if table is None:
+        raise InputError(f"{path}: no class table found. Add classes.yaml, or set {option}.")
+    return FoundImages(pairs, table, part_folders(path, pairs))

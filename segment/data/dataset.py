@@ -10,14 +10,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.config import PixelSizes
+from segment.collection_settings import PixelSizes
 from segment.core.common_settings import PreprocessSettings
 from segment.core.labels.classes import IGNORED
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
 from segment.data.augment import Change
+from segment.data.pairs.decoded import Decoded
+from segment.data.pairs.scene_pixels import Readable
 from segment.data.patches import Patch, crop_areas
-from segment.data.pixels import Decoded, TilePixels
+from segment.data.pixels import TilePixels
 from segment.data.splitting.crop_area import square_around
 from segment.data.splitting.sampling import BalancedSampling, draw_pixel, shares_by_collection
 
@@ -58,7 +60,7 @@ class Drawing:
 
 
 class TileDataset(keras.utils.PyDataset):
-    """Batches of images and masks for training or scoring.
+    """Batches for training or scoring.
 
     A batch is (images, masks): (batch, tile, tile, bands) in the dtype of the files, and (batch,
     tile, tile) uint8. Masks are ignored where an earlier patch covers the same pixels. So scores
@@ -71,14 +73,14 @@ class TileDataset(keras.utils.PyDataset):
         pixels: Source of their pixels.
         tile: Edge of a tile, pixels.
         batch_size: Tiles in a batch.
-        preprocessing: What is done to tiles after they are cut and before they are augmented.
+        preprocessing: What is done to tiles before they are augmented.
         drawing: How tiles are drawn and changed for training; by default they come in order.
         epoch: Number of the first epoch.
         workers: Threads that prepare batches.
 
     Attributes:
         patches: Positions of the tiles.
-        tile: Edge of a tile, pixels.
+        tile: Edge of a tile.
         batch_size: Tiles in a batch.
         epoch: Number of the current epoch.
         epoch_tiles: Tiles in an epoch.
@@ -182,21 +184,21 @@ class TileDataset(keras.utils.PyDataset):
             mask[:, : patch.seen_columns] = IGNORED
         return preprocess(image, self._preprocessing, valid), mask
 
-    def _draw_pixel(self, index: int, whole: Decoded, random: np.random.Generator) -> Pixel | None:
+    def _draw_pixel(self, index: int, whole: Readable, random: np.random.Generator) -> Pixel | None:
         """Draws the pixel that a balanced crop is drawn around, by row and column of the image."""
         assert self._balance
         patch = self.patches[index]
         top, left = patch.row + patch.seen_rows, patch.column + patch.seen_columns
-        seen = whole.mask[top : patch.row + self.tile, left : patch.column + self.tile]
+        mask = whole.cut(patch.row, patch.column, self.tile).mask
+        seen = mask[patch.seen_rows :, patch.seen_columns :]
         found = draw_pixel(seen, self._balance.draw_code(index, random), random)
         return None if found is None else (top + found[0], left + found[1])
 
     def _random_crop(
-        self, whole: Decoded, patch: Patch, pixel: Pixel | None, random: np.random.Generator
+        self, whole: Readable, patch: Patch, pixel: Pixel | None, random: np.random.Generator
     ) -> Decoded:
         size = round(self.tile / random.uniform(1 - self._drawing.zoom, 1 + self._drawing.zoom))
-        # so no pixel comes from beyond the image
-        size = min(size, max(self.tile, min(whole.mask.shape)))
+        size = min(size, max(self.tile, min(whole.shape)))  # no pixel from beyond the image
         if area := self._areas.get(patch.pair.image):
             return whole.cut(*area.place(patch.row, patch.column, size, random, pixel))
         if pixel is not None:
@@ -206,7 +208,7 @@ class TileDataset(keras.utils.PyDataset):
 
     def _seen_at(
         self,
-        whole: Decoded,
+        whole: Readable,
         patch: Patch,
         pixel: Pixel | None,
         sizes: PixelSizes,

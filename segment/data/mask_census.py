@@ -9,19 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.annotations.label_layers import LabelLayers
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.mask_values import count_values
-from segment.core.labels.masks import Mask, open_mask
+from segment.core.labels.masks import Mask
 from segment.core.progress import Progress
-from segment.core.raster.opening import open_raster
-from segment.data.tiles import Pair, grid_notes
+from segment.data.pairs.pair import Pair
+from segment.data.tiles import grid_notes
 
 _SHARES = 40  # kept for each mask, of its most frequent values
 # values that are distinguished: masks in JPEG or floating point may have millions
 _DISTINCT = 1 << 16
 _FEW = 8  # values kept for each group, and colour tables
 _FEW_OF_MASK = 3
+_STRIP = 256  # rows of a scene's labels that are read at a time
 
 
 @dataclass
@@ -83,13 +85,15 @@ class MaskCensus:
             self.held = kept
         return counts
 
-    def add_file(self, mask: Mask) -> None:
+    def add_file(self, mask: Mask | LabelLayers) -> None:
         """Counts a mask as one of the files.
 
         Args:
-            mask: The open mask.
+            mask: The open mask, or labels that are read like one.
         """
         self.masks += 1
+        if isinstance(mask, LabelLayers):
+            return
         self.lossy += mask.lossy
         if mask.colors is not None and len(self.color_tables) < _FEW:
             self.color_tables[mask.colors.tobytes()] = mask.colors
@@ -174,9 +178,12 @@ def take_census(
     for done, pair in enumerate(pairs, 1):
         progress.advance("reading masks", done, len(pairs))
         try:
-            with open_raster(pair.image) as image, open_mask(pair.mask, image) as mask:
-                whites = census.at_255
-                counts = census.add(mask.read(), pair.group, mask.declares_nodata)
+            with pair.source.open() as image, pair.open_labels(image) as mask:
+                whites, counts = census.at_255, Counter[str]()
+                rows = _STRIP if pair.scene else image.height
+                for top in range(0, image.height, rows):
+                    strip = mask.read(top, min(rows, image.height - top))
+                    counts.update(census.add(strip, pair.group, mask.declares_nodata))
                 census.add_file(mask)
             held = frozenset(counts) | ({str(IGNORED)} if census.at_255 > whites else set())
             if len(held) <= _FEW_OF_MASK:
@@ -189,7 +196,11 @@ def take_census(
             census.of_mask[pair.mask] = {
                 value: count / total for value, count in counts.most_common(_SHARES)
             }
-            if mask.colors is not None and pair.mask.suffix.lower() == ".png":
+            if (
+                isinstance(mask, Mask)
+                and mask.colors is not None
+                and pair.mask.suffix.lower() == ".png"
+            ):
                 palettes.append(pair)
     return replace(census, with_palette=palettes), problems
 

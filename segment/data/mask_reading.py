@@ -11,7 +11,7 @@ from segment.core.progress import Progress
 from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.mask_checks import find_faults, find_refusals, too_much_undeclared
-from segment.data.tiles import Pair
+from segment.data.pairs.pair import Pair
 
 _WHITE = str(IGNORED)
 

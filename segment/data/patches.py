@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segment.core.labels.classes import IGNORED
+from segment.data.pairs.pair import Pair
 from segment.data.splitting.crop_area import CropArea
-from segment.data.tiles import Pair
 from segment.tiling import tile_starts
 
 
@@ -90,38 +87,3 @@ def crop_areas(patches: Sequence[Patch], tile: int) -> dict[Path, CropArea]:
         pair.image: CropArea(np.array(corners), pair.info.height, pair.info.width, tile)
         for pair, corners in of_pair.items()
     }
-
-
-def pad_tile(
-    image: NDArray[Any], mask: NDArray[np.uint8], tile: int
-) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Pads an image and mask that are smaller than a tile.
-
-    The image is padded by reflection, the mask with 255 (ignored).
-
-    Args:
-        image: (rows, columns, bands), at most a tile.
-        mask: (rows, columns) uint8.
-        tile: Edge of a tile, pixels.
-
-    Returns:
-        Image (tile, tile, bands) and mask (tile, tile).
-    """
-    missing = ((0, tile - mask.shape[0]), (0, tile - mask.shape[1]))
-    if missing == ((0, 0), (0, 0)):
-        return image, mask
-    return fill_up(image, tile), np.pad(mask, missing, constant_values=IGNORED)
-
-
-def fill_up(pixels: NDArray[Any], tile: int) -> NDArray[Any]:
-    """Pads pixels that are fewer than a tile by reflection.
-
-    Args:
-        pixels: (rows, columns, ...), at most a tile.
-        tile: Edge of a tile, pixels.
-
-    Returns:
-        (tile, tile, ...) of the same dtype.
-    """
-    missing = [(0, tile - length) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
-    return np.pad(pixels, missing, "reflect") if any(behind for _, behind in missing) else pixels

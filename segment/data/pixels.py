@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,65 +17,14 @@ from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import open_mask
 from segment.core.raster.reader import Raster
-from segment.core.raster.sources import Source
-from segment.data.patches import fill_up, pad_tile
-from segment.data.tiles import Pair
-from segment.tiling import reflect
+from segment.data.pairs.decoded import Decoded
+from segment.data.pairs.pair import Pair
+from segment.data.pairs.scene_pixels import Readable, ScenePixels
 
 Tables = Mapping[str, tuple[ClassTable, NDArray[np.uint8]]]
 """Class table of each collection, and (256,) codes of what its classes admit, see `LabelSets`."""
 
-
-class Decoded(NamedTuple):
-    """Pixels and mask of a pair, or of a tile of it.
-
-    Attributes:
-        image: (rows, columns, bands) in the dtype of the file, or in 8 bits by its scale.
-        valid: (rows, columns) bool, False where nodata.
-        mask: (rows, columns) uint8, class indices or codes of label sets; 255 where ignored or
-            nodata.
-    """
-
-    image: NDArray[Any]
-    valid: NDArray[np.bool_]
-    mask: NDArray[np.uint8]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.mask.shape[0], self.mask.shape[1]
-
-    def cut(self, row: int, column: int, edge: int) -> "Decoded":
-        """Cuts out a square; what lies beyond the image is padded as in `pad_tile`.
-
-        Args:
-            row: First row, 0 or above.
-            column: First column, 0 or above.
-            edge: Edge of the square, pixels.
-
-        Returns:
-            The square, (edge, edge).
-        """
-        window = slice(row, row + edge), slice(column, column + edge)
-        image, mask = pad_tile(self.image[window], self.mask[window], edge)
-        return Decoded(image, fill_up(self.valid[window], edge), mask)
-
-    def around(self, row: int, column: int, edge: int) -> "Decoded":
-        """Cuts out a square; what lies beyond the image is reflected, labels too.
-
-        Args:
-            row: First row, which may be negative.
-            column: First column, which may be negative.
-            edge: Edge of the square, pixels.
-
-        Returns:
-            The square, (edge, edge).
-        """
-        places = [np.arange(first, first + edge) for first in (row, column)]
-        rows, columns = (
-            reflect(p, length) for p, length in zip(places, self.mask.shape, strict=True)
-        )
-        return Decoded(*(array[rows[:, None], columns] for array in self))
+_FEWEST_OF_SCENES = 256  # megabytes, two rows of chunks of a scene of 100,000 px
 
 
 class TilePixels:
@@ -85,14 +35,13 @@ class TilePixels:
     Args:
         class_table: Class table by which masks are decoded.
         undeclared: Whether to ignore mask colours that no class has, or to refuse them.
-        megabytes: Most memory for the images that are kept; one image is kept in any case.
+        megabytes: Most memory for the images that are kept; one image is kept in any case. Windows
+            of scenes have as much, and 256 MB at least.
         names: Classes to count the indices by, if not those of `class_table`.
         tables: Class tables and codes of collections, used in place of `class_table`.
 
     Attributes:
         class_table: Class table by which masks are decoded.
-        unknown: By path of the image, what each mask read so far holds that no class has, see
-            `decode_values`.
     """
 
     def __init__(
@@ -104,35 +53,55 @@ class TilePixels:
         tables: Tables = MappingProxyType({}),
     ):
         self.class_table = class_table
-        self.unknown: dict[Path, Counter[str]] = {}
+        self._unknown: dict[Path, Counter[str]] = {}
+        self._scenes: dict[Path, ScenePixels] = {}
         self._undeclared, self._names, self._tables = undeclared, names, tables
-        self._cache = Cache[Decoded](megabytes, lambda found: sum(array.nbytes for array in found))
+        self._cache = Cache[Decoded](megabytes, _size)
+        self._chunks = Cache[Decoded](max(megabytes, _FEWEST_OF_SCENES), _size)
 
-    def load(self, pair: Pair) -> Decoded:
+    @property
+    def unknown(self) -> dict[Path, Counter[str]]:
+        """By path of the image, what is read so far that no class has, see `decode_values`."""
+        return self._unknown | {path: scene.unknown for path, scene in self._scenes.items()}
+
+    def load(self, pair: Pair) -> Readable:
         """Returns a pair, read from its files or from memory.
 
         Args:
             pair: Image and mask.
 
         Returns:
-            The whole image, and its mask, which is ignored where the image is nodata.
+            The whole image, and its mask, which is ignored where the image is nodata. A scene is
+            only opened, and read by windows.
 
         Raises:
             InputError: If a file cannot be read, or the mask holds undeclared colours that are
                 refused.
         """
-        return self._cache.get(pair.image, lambda: self._read(pair))
+        if pair.scene is None:
+            return self._cache.get(pair.image, lambda: self._read(pair))
+        if pair.image not in self._scenes:
+            decode = partial(self._decode, pair)
+            self._scenes.setdefault(pair.image, ScenePixels(pair, decode, self._chunks))
+        return self._scenes[pair.image]
 
     def _read(self, pair: Pair) -> Decoded:
-        table, codes = self._tables.get(pair.collection, (self.class_table, None))
-        with Source(pair.image, alpha=pair.info.alpha, scale=pair.info.scale).open() as raster:
+        with pair.source.open() as raster, pair.open_labels(raster) as labels:
             image, valid = raster.read()
-            mask, self.unknown[pair.image] = decode_mask(
-                pair.mask, table, self._undeclared, self._names, raster
-            )
-        mask = mask if codes is None else codes[mask]
+            mask, self._unknown[pair.image] = self._decode(pair, labels.read())
         mask[~valid] = IGNORED
         return Decoded(image, valid, mask)
+
+    def _decode(self, pair: Pair, stored: NDArray[Any]) -> tuple[NDArray[np.uint8], Counter[str]]:
+        table, codes = self._tables.get(pair.collection, (self.class_table, None))
+        indices, unknown = decode_values(stored, table, self._names)
+        if self._undeclared == "refuse":
+            refuse_undeclared(pair.mask, unknown)
+        return (indices if codes is None else codes[indices]), unknown
+
+
+def _size(found: Decoded) -> int:
+    return sum(array.nbytes for array in found)
 
 
 def decode_mask(
@@ -161,10 +130,24 @@ def decode_mask(
     """
     with open_mask(path, image) as mask:
         indices, unknown = decode_values(mask.read(), class_table, names)
-    if unknown and undeclared == "refuse":
+    if undeclared == "refuse":
+        refuse_undeclared(path, unknown)
+    return indices, unknown
+
+
+def refuse_undeclared(path: Path, unknown: Counter[str]) -> None:
+    """Refuses a mask that holds what the class table does not name.
+
+    Args:
+        path: The mask.
+        unknown: Pixels by value or colour that the class table does not name.
+
+    Raises:
+        InputError: If there are any.
+    """
+    if unknown:
         listed = ", ".join(f"{name} ({count} px)" for name, count in unknown.most_common(3))
         raise InputError(
             f"{path}: mask holds {listed}, which the class table does not name. Add them to it, or"
             " set data.undeclared=ignore."
         )
-    return indices, unknown

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +12,23 @@ from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.opening import read_grid
 from segment.core.splits import PARTS, Part
+from segment.data.pairs.decoded import Decoded
+from segment.data.pairs.pair import Pair
+from segment.data.pairs.scene_pixels import Readable
 from segment.data.patches import Patch
-from segment.data.tiles import Pair
 
 
 def remember(
-    image: NDArray[Any], patches: Sequence[tuple[Part, Patch]], tile: int
+    image: Readable, patches: Sequence[tuple[Part, Patch]], tile: int
 ) -> list[RecordEntry]:
     """Returns what a training record keeps of an image and its patches.
 
     The whole image is recorded where all its patches are of one part. Patches are recorded where
-    they are of several parts, or smaller than the image.
+    they are of several parts, or smaller than the image. Of a scene, which is never read whole,
+    patches alone are recorded.
 
     Args:
-        image: Pixels (rows, columns, bands).
+        image: Pixels of the image.
         patches: Patches of the image, each with its part.
         tile: Edge of a tile, pixels.
 
@@ -35,11 +37,12 @@ def remember(
     """
     pair, parts = patches[0][1].pair, {part for part, _ in patches}
     grid, found = read_grid(pair.image), []
-    if len(parts) == 1:
-        found.append(RecordEntry(digest_pixels(image), patches[0][0], grid))
+    whole = image.image if isinstance(image, Decoded) and len(parts) == 1 else None
+    if whole is not None:
+        found.append(RecordEntry(digest_pixels(whole), patches[0][0], grid))
     for part, patch in patches:
-        pixels = _cut(image, patch, tile)
-        if len(parts) > 1:
+        pixels = image.stored(patch.row, patch.column, tile)
+        if whole is None:
             found.append(
                 RecordEntry(
                     digest_pixels(pixels),
@@ -47,13 +50,9 @@ def remember(
                     grid.window(patch.row, patch.column, *pixels.shape[:2]),
                 )
             )
-        elif pixels.shape != image.shape:  # to recognise images that are cut into such tiles
+        elif pixels.shape != whole.shape:  # to recognise images that are cut into such tiles
             found.append(RecordEntry(digest_pixels(pixels), part))
     return found
-
-
-def _cut(image: NDArray[Any], patch: Patch, tile: int) -> NDArray[Any]:
-    return image[patch.row : patch.row + tile, patch.column : patch.column + tile]
 
 
 class Recognizer:
@@ -61,11 +60,11 @@ class Recognizer:
 
     Args:
         record: What the model was trained, validated and tested on.
-        load: Returns the pixels of a pair, (rows, columns, bands).
+        load: Returns the pixels of a pair.
         tile: Edge of a tile, pixels.
     """
 
-    def __init__(self, record: TrainingRecord, load: Callable[[Pair], NDArray[Any]], tile: int):
+    def __init__(self, record: TrainingRecord, load: Callable[[Pair], Readable], tile: int):
         self._record, self._load, self._tile = record, load, tile
         self._seen: tuple[Path, PixelGrid, int] | None = None
 
@@ -83,9 +82,12 @@ class Recognizer:
         path = patch.pair.image
         image = self._load(patch.pair)
         if self._seen is None or self._seen[0] != path:
-            self._seen = path, read_grid(path), self._record.find(digest_pixels(image))
+            known = NEW
+            if isinstance(image, Decoded):
+                known = self._record.find(digest_pixels(image.image))
+            self._seen = path, read_grid(path), known
         _, grid, code = self._seen
-        pixels = _cut(image, patch, self._tile)
+        pixels = image.stored(patch.row, patch.column, self._tile)
         height, width = pixels.shape[:2]
         by_ground = self._record.cover(grid, patch.row, patch.column, height, width)
         if code == NEW:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segment.config import Collection, DataSettings
+from segment.collection_settings import Collection
+from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
 from segment.data.ground import Count, Division, leave_margin, split_ground
+from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch, grid_patches
-from segment.data.tiles import Pair
 
 
 def split_patches(

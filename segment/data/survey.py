@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.bands import names_of_bands
-from segment.core.raster.opening import open_raster
+from segment.core.raster.sources import Source
 from segment.core.splits import Part
 from segment.data.patches import Patch
 from segment.data.pixels import TilePixels
@@ -23,7 +24,7 @@ from segment.data.recognition import remember
 _OPENED = 25  # images that are opened for the names of bands
 
 
-def find_band_names(images: Sequence[Path]) -> list[str]:
+def find_band_names(images: Sequence[Path | Source]) -> list[str]:
     """Finds out what the bands of images are, as far as the files state it.
 
     Args:
@@ -37,8 +38,8 @@ def find_band_names(images: Sequence[Path]) -> list[str]:
         InputError: If an image cannot be opened.
     """
     found = set()
-    for path in images[:: max(1, len(images) // _OPENED)]:
-        with open_raster(path) as raster:
+    for one in images[:: max(1, len(images) // _OPENED)]:
+        with (one if isinstance(one, Source) else Source(one)).open() as raster:
             found.add(names_of_bands(raster.dataset, raster.bands))
     return list(found.pop()) if len(found) == 1 else []
 
@@ -57,6 +58,7 @@ class Survey:
         labelled: Share of the pixels of each part that have a code, 0 to 1.
         undeclared: Pixels by value or colour that the class table does not name, in all masks.
         record: Record of all images, by which they are recognised later.
+        content: Digest of the pixels and labels of all windows of scenes.
     """
 
     statistics: BandStatistics
@@ -65,6 +67,7 @@ class Survey:
     labelled: dict[Part, float]
     undeclared: Counter[str]
     record: TrainingRecord
+    content: str = ""
 
 
 def survey(
@@ -105,17 +108,21 @@ def survey(
     first = of_image[min(of_image)][0][1].pair.info
     meter = BandStatisticsMeter(first.bands, first.dtype)
     remembered: list[RecordEntry] = []
+    content = blake2b(digest_size=16)
     done, total = 0, sum(map(len, of_image.values()))
     for path, placed in sorted(of_image.items()):
         whole = pixels.load(placed[0][1].pair)
-        remembered += remember(whole.image, placed, tile)
-        height, width = whole.mask.shape
+        remembered += remember(whole, placed, tile)
+        height, width = whole.shape
         for (part, patch), position in zip(placed, positions[path], strict=True):
             image, valid, mask = whole.cut(patch.row, patch.column, tile)
             new = (
                 slice(patch.seen_rows, height - patch.row),
                 slice(patch.seen_columns, width - patch.column),
             )
+            if patch.pair.scene is not None:
+                content.update(image.tobytes())
+                content.update(mask.tobytes())
             held = np.bincount(mask[new].ravel(), minlength=256)[:codes]
             class_pixels[part] += held
             areas[part] += mask[new].size
@@ -140,4 +147,5 @@ def survey(
         {part: float(held.sum() / areas[part]) for part, held in class_pixels.items()},
         undeclared,
         TrainingRecord.of(remembered),
+        content.hexdigest(),
     )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from segment.core.inputs.scene_scales import ModelPixels
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
-from segment.core.raster.sources import Source
 from segment.core.training.image_scale import choose_one_scale
 from segment.data.collections import Labelled
 from segment.data.patches import Patch
@@ -32,7 +31,7 @@ def scale_collections(
         dict.fromkeys(patch.pair for one in collections for patch in one.parts.get("train", []))
     )
     scale = choose_one_scale(
-        [Source(pair.image, alpha=pair.info.alpha) for pair in training],
+        [pair.source for pair in training],
         option,
         ModelPixels(training[0].info.bands if training else 0, "uint8"),
         progress,

@@ -3,42 +3,19 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from segment.core.errors import InputError
 from segment.core.file_search import folders_below
-from segment.core.labels.alignment import ALIGNED, Alignment, align, summarise
-from segment.core.raster.info import RasterInfo
+from segment.core.labels.alignment import align, summarise
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.sources import decide_alpha
 from segment.core.splits import Part, part_named, part_notes
+from segment.data.pairs.pair import Pair
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An image and its mask.
-
-    Attributes:
-        image: File of the image.
-        mask: File of the mask.
-        group: Name of the scene that they come from.
-        part: Part of the data, where a folder fixes it.
-        info: What the header of the image holds.
-        alignment: How the mask is aligned with the image.
-        collection: Name of the tile folder they are from, where a model learns from several.
-    """
-
-    image: Path
-    mask: Path
-    group: str
-    part: Part | None
-    info: RasterInfo
-    alignment: Alignment = ALIGNED
-    collection: str = ""
 
 
 def find_pairs(root: Path) -> list[Pair]:
@@ -72,6 +49,11 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
     Raises:
         InputError: If there is no such folder, or it holds no folder `images`.
     """
+    if root.is_file():
+        raise InputError(
+            f"{root}: a file, not a tile folder. To train on a scene as it is, name its labels:"
+            " --labels FILE, or data.labels in the settings. Or cut it with segment-tile."
+        )
     if not root.is_dir():
         raise InputError(f"{root}: no such folder. Check the path.")
     pairs: list[Pair] = []

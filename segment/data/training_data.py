@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from segment.config import AugmentSettings, Config, PixelSizes
+from segment.collection_settings import PixelSizes
+from segment.config import AugmentSettings, Config
 from segment.core.common_settings import split_seed
 from segment.core.errors import InputError
 from segment.core.labels.classes import ClassTable
@@ -19,12 +20,12 @@ from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles
 from segment.data.mask_reading import read_masks
+from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch
 from segment.data.pixels import Tables, TilePixels
 from segment.data.splits import leaks
 from segment.data.survey import Survey, survey
 from segment.data.tile_scales import scale_collections
-from segment.data.tiles import Pair
 from segment.label_sets import LabelSets
 
 _LISTED = 100
@@ -182,6 +183,8 @@ class TrainingData:
         )
         if self.labels.unions:
             found += (self.labels.sets, [one.codes.tolist() for one in self.collections])
+        if any(one.of_scenes for one in self.collections):
+            found += (self.survey.content,)
         return sha256(repr(found).encode()).hexdigest()
 
     @property

@@ -13,7 +13,7 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, Class, ClassTable, load_class_table
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
-from segment.data.tiles import Pair
+from segment.data.pairs.pair import Pair
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _MOST_CLASSES = 40  # values that are taken for classes where there is no class table

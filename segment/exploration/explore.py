@@ -22,7 +22,7 @@ from segment.core.raster.sources import Source
 from segment.core.reports.page import REPORT_FILES
 from segment.data.collections import open_collections
 from segment.data.mask_census import take_census
-from segment.data.patches import fill_up
+from segment.data.pairs.decoded import fill_up
 from segment.data.tiles import part_folders, scan_pairs
 from segment.exploration.checks import CHECKS
 from segment.exploration.class_tables import DeclaredTable, choose_class_table, find_class_tables
@@ -143,13 +143,18 @@ def explore_collections(
         What was found, by name of the collection.
 
     Raises:
-        InputError: If collections do not fit together (see `open_collections`), and as `explore`
-            does for each of them.
+        InputError: If collections do not fit together (see `open_collections`) or are scenes, and
+            as `explore` does for each of them.
     """
     progress = progress or Silent()
     found = {}
     collections = open_collections(settings, seed=0)
     for one in collections:
+        if one.of_scenes:
+            raise InputError(
+                f"data.collections: {one.name}: scenes as they are cannot be explored. Cut them"
+                " with segment-tile, or leave the collection out."
+            )
         refuse_existing(Path(output, one.name), overwrite, REPORT_FILES)
     for one in collections:
         own = settings.model_copy(

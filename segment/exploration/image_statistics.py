@@ -14,8 +14,8 @@ from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.progress import Progress
 from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import Source
+from segment.data.pairs.pair import Pair
 from segment.data.pixels import decode_mask
-from segment.data.tiles import Pair
 from segment.exploration.neighbours import Borders, borders
 
 

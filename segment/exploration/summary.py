@@ -18,8 +18,8 @@ from segment.core.splits import part_named
 from segment.data.ground import Division, class_counter
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading
+from segment.data.pairs.pair import Pair
 from segment.data.splits import divide
-from segment.data.tiles import Pair
 from segment.exploration.class_tables import DeclaredTable
 from segment.exploration.image_statistics import TileStatistics
 from segment.exploration.neighbours import Neighbours, find_neighbours

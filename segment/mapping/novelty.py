@@ -19,7 +19,7 @@ from segment.core.model.weight_files import require_small_zip
 from segment.core.outputs import staged
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source
-from segment.data.patches import fill_up
+from segment.data.pairs.decoded import fill_up
 from segment.mapping.area_tiles import spread_tiles
 from segment.mapping.texture import channel_count, channels, describe_tile
 

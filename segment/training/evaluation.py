@@ -21,10 +21,11 @@ from segment.core.training.evaluation import EvaluationOptions
 from segment.data.dataset import TileDataset
 from segment.data.mask_census import take_census
 from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
+from segment.data.pairs.pair import Pair
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer, choose_part
-from segment.data.tiles import Pair, find_pairs
+from segment.data.tiles import find_pairs
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
 from segment.training.report import add_scores
@@ -85,7 +86,7 @@ def evaluate(
     )
     record, recognizer = known_record(folder_of(model), progress), None
     if record is not None:
-        recognizer = Recognizer(record, lambda pair: pixels.load(pair).image, info.tile)
+        recognizer = Recognizer(record, pixels.load, info.tile)
     patches = grid_patches(pairs, info.tile)
     if asked.part != "all":
         every = len(patches)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.opening import open_raster
 from segment.core.reports.figures import displayable
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS
@@ -103,7 +102,7 @@ def _overview(
         width = min(max(right - left, 1), pair.info.width, shape[1] - left)
         if height <= 0 or width <= 0:
             continue
-        with open_raster(pair.image, alpha=pair.info.alpha) as image:
+        with pair.source.open() as image:
             reduced = image.read_reduced(height, width)
         window = slice(top, top + height), slice(left, left + width)
         pixels[window], seen[window] = reduced, True

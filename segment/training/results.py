@@ -119,7 +119,7 @@ def _score_parts(
             tiles,
             data.class_table.names,
             session.progress,
-            Recognizer(record, lambda pair: pixels.load(pair).image, tiles.tile),
+            Recognizer(record, pixels.load, tiles.tile),
             data.labels_of_collections,
             session.config.scores.boundary_width,
         )

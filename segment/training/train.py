@@ -49,7 +49,8 @@ def train(
     """Trains a model on a tile folder and writes a run folder.
 
     Args:
-        tiles: The tile folder; None where `data.collections` of the settings lists several.
+        tiles: The tile folder, or the scene whose labels `data.labels` of the settings names; None
+            where `data.collections` lists several.
         output: Run folder to write.
         config: Settings; None for the defaults.
         resume: Whether to continue the run in `output` from its last finished epoch.
@@ -152,7 +153,7 @@ def _describe(data: TrainingData, config: Config) -> ModelInfo:
         name=f"{config.model.architecture}/{config.model.backbone}",
         classes=list(data.class_table.table),
         bands=first.bands,
-        band_names=find_band_names([pair.image for pair in data.pairs]),
+        band_names=find_band_names([pair.source for pair in data.pairs]),
         dtype=first.dtype,
         range=(float(low.min()), float(high.max())),
         scale=ScaleInfo.of(data.scale),

@@ -44,7 +44,7 @@ def training_tiles(pixels: TilePixels, data: TrainingData, config: Config) -> Ti
         drawing=Drawing(
             augment=partial(augmentation, changes, data.survey.statistics),
             random_crops=random_crops,
-            within=any(one.division.split == "block" for one in data.collections),
+            within=any(one.division.split == "block" or one.of_scenes for one in data.collections),
             zoom=zoom,
             pixel_sizes=data.pixel_sizes(config.augment.pixel_size) if random_crops else {},
             weights=(

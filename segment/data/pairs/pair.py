@@ -1,0 +1,77 @@
+"""Pairs: an image with its labels, a tile of a folder or a scene as it is."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from segment.annotations.label_layers import LabelLayers
+from segment.core.labels.alignment import ALIGNED, Alignment
+from segment.core.labels.masks import Mask, open_mask
+from segment.core.raster.info import RasterInfo
+from segment.core.raster.nodata import Nodata
+from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source, as_source
+from segment.core.splits import Part
+
+
+@dataclass(frozen=True)
+class SceneReading:
+    """How a scene is read, of which no tiles were cut.
+
+    Attributes:
+        bands: Bands to read, None for all.
+        nodata: Value or range that means "no data", in addition to what the file declares.
+        shapes: Vector labels on the grid of the scene; None where a mask holds the labels.
+    """
+
+    bands: tuple[int, ...] | None = None
+    nodata: Nodata | None = None
+    shapes: LabelLayers | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask.
+
+    Attributes:
+        image: File of the image.
+        mask: File of the mask, or of the lowest vector labels.
+        group: Name of the scene that they come from.
+        part: Part of the data, where a folder fixes it.
+        info: What the header of the image holds.
+        alignment: How the mask is aligned with the image.
+        collection: Name of the tile folder they are from, where a model learns from several.
+        scene: How the image is read by windows, as a scene; None for a tile, which is read whole.
+    """
+
+    image: Path
+    mask: Path
+    group: str
+    part: Part | None
+    info: RasterInfo
+    alignment: Alignment = ALIGNED
+    collection: str = ""
+    scene: SceneReading | None = field(default=None, compare=False)
+
+    @property
+    def source(self) -> Source:
+        """The image, to be opened as its header was read."""
+        chosen = self.scene or SceneReading()
+        found = as_source(self.image, chosen.bands, chosen.nodata)
+        return replace(found, alpha=self.info.alpha, scale=self.info.scale)
+
+    def open_labels(self, image: Raster) -> AbstractContextManager[Mask | LabelLayers]:
+        """Opens the labels on the grid of the image.
+
+        Args:
+            image: The open image.
+
+        Returns:
+            A context with the open mask, or with labels that are read like one.
+
+        Raises:
+            InputError: On entry to the context, if the mask cannot be used.
+        """
+        if self.scene is not None and self.scene.shapes is not None:
+            return nullcontext(self.scene.shapes)
+        return open_mask(self.mask, image, "image" if self.scene is None else "scene")
