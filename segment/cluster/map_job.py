@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.label_source import LabelSource, open_labels
-from segment.confidence import ConfidenceCounts
 from segment.core.cluster.block_job import BlockJob
 from segment.core.labels.classes import ClassTable
 from segment.core.model.runtime import Model
@@ -20,6 +19,7 @@ from segment.core.raster.sources import Source
 from segment.mapping.journal import REFERENCE, rows_to_keep
 from segment.mapping.model_view import ModelView
 from segment.mapping.reference import Reference
+from segment.mapping.tally import ConfidenceCounts
 from segment.scores import Confusion
 
 

@@ -18,10 +18,10 @@ from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import require_small_zip
 from segment.core.outputs import staged
 from segment.core.pixels.preprocessing import preprocess
+from segment.core.pixels.texture import channel_count, channels, describe_tile
 from segment.core.raster.sources import Source
 from segment.data.pairs.decoded import fill_up
 from segment.mapping.area_tiles import spread_tiles
-from segment.mapping.texture import channel_count, channels, describe_tile
 
 _EDGES = np.array([-1.2, -0.4, 0.4, 1.2])
 """Limits between bins of colours, in standard deviations.

@@ -2,22 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from segment.annotations.areas import Area
-from segment.confidence import ConfidenceCounts
 from segment.core.maps.class_raster import companions
-from segment.core.maps.scene_outputs import SceneOutputs, describe_scene, format_area
-from segment.core.model.info import ModelInfo
-from segment.core.raster.reader import Raster
+from segment.core.maps.scene_outputs import SceneOutputs, format_area
 from segment.core.raster.sources import Source
 from segment.map_outputs.map_view import map_html, plot_map
 from segment.mapping.options import MapOptions
-from segment.mapping.scale import Scale
-from segment.scores import Confusion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,131 +159,3 @@ def output_names(source: Source, folder: Path) -> list[str]:
 
 def _figure(score: float | None) -> str:
     return "-" if score is None else f"{score:.3f}"
-
-
-class SceneTally:
-    """Pixels, areas and scores of a map, added up row strip by row strip.
-
-    Attributes:
-        pixels: Number of pixels of each class, (classes,) int64.
-        confidence: Probabilities of the mapped classes.
-    """
-
-    def __init__(self, scene: Raster, area: Area, info: ModelInfo, scale: Scale):
-        """Starts without pixels.
-
-        Args:
-            scene: The open scene.
-            area: Part of the scene that is mapped.
-            info: Description of the model.
-            scale: Scale at which the model sees the scene.
-        """
-        self._scene, self._area, self._info, self._scale = scene, area, info, scale
-        self._grid = area.grid(scene)
-        self._names = info.class_table.names
-        self.pixels = np.zeros(len(self._names), np.int64)
-        self._areas: NDArray[np.float64] | None = np.zeros(len(self._names))
-        self._confusion: Confusion | None = None
-        self.confidence = ConfidenceCounts(len(self._names), scene.height, scene.width)
-
-    def add(
-        self,
-        start: int,
-        labels: NDArray[np.uint8],
-        probabilities: NDArray[np.float32] | None = None,
-        reference: NDArray[np.uint8] | None = None,
-    ) -> None:
-        """Adds rows of the map.
-
-        Args:
-            start: First row, counted from the top of the map.
-            labels: Class indices, (rows, width) uint8; 255 where not valid.
-            probabilities: Class probabilities, (rows, width, classes); None leaves out the
-                confidence, and the scores that need them.
-            reference: Class indices of the reference, (rows, width) uint8; None leaves out all
-                scores.
-        """
-        area = self._area
-        counts = np.stack(
-            [np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1
-        )
-        self.pixels += counts.sum(axis=0)
-        areas = self._grid.row_pixel_areas(start, start + len(labels))
-        if areas is None or self._areas is None:  # no CRS, or a part off the globe
-            self._areas = None
-        else:
-            self._areas += areas @ counts
-        if probabilities is not None:
-            self.confidence.add(area.top + start, area.left, labels, probabilities)
-        if reference is not None:
-            self._confusion = self._confusion or Confusion(self._names)
-            self._confusion.add(reference, labels, probabilities)
-
-    def merge_scores(self, state: dict[str, Any]) -> None:
-        """Adds scores that were counted elsewhere.
-
-        Args:
-            state: What `Confusion.state` returned.
-        """
-        self._confusion = self._confusion or Confusion(self._names)
-        self._confusion.merge(state)
-
-    def state(self) -> dict[str, Any]:
-        """Returns what was added, as plain numbers for `restore`."""
-        confusion = None if self._confusion is None else self._confusion.state()
-        areas = None if self._areas is None else self._areas.tolist()
-        return {
-            "pixels": self.pixels.tolist(),
-            "areas": areas,
-            "confusion": confusion,
-            "confidence": self.confidence.state(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continues from what was added before.
-
-        Args:
-            state: What `state` returned.
-        """
-        self.pixels = np.array(state["pixels"], np.int64)
-        self._areas = None if state["areas"] is None else np.array(state["areas"])
-        self.confidence.merge(state["confidence"])
-        if state["confusion"] is not None:
-            self._confusion = Confusion(self._names)
-            self._confusion.restore(state["confusion"])
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Fraction of the valid pixels that each class takes, by its name."""
-        total = max(int(self.pixels.sum()), 1)
-        return {name: int(n) / total for name, n in zip(self._names, self.pixels, strict=True)}
-
-    def report(self, seconds: float) -> dict[str, Any]:
-        """Makes the report of the map; see `describe_scene`.
-
-        Args:
-            seconds: Time that mapping took.
-
-        Returns:
-            Keys of report.json. The scores are among them only if there was a reference.
-        """
-        areas = None if self._areas is None else self._areas.tolist()
-        report = describe_scene(self._scene, self._names, areas, seconds, self._grid)
-        report |= {
-            "scene": Path(self._scene.path).name,
-            "model": self._info.name,
-            "ground_sampling_distance": self._scale.pixel,
-            "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),
-            **self.confidence.report(self._names),
-            "notes": [*self._notes(), *report["notes"], *self._scale.notes],
-        }
-        return report | (self._confusion.report() if self._confusion else {})
-
-    def _notes(self) -> list[str]:
-        table = self._info.class_table
-        empty = [] if self.pixels.any() else ["No pixel of the scene is valid: the map is empty."]
-        return empty + [
-            f"{c.name} has the value {mapped.value} in the map, where {c.value} is nodata."
-            for c, mapped in zip(table.classes, table.mapped, strict=True)
-            if c.value != mapped.value
-        ]

@@ -32,8 +32,9 @@ from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
 from segment.mapping.reference import Reference, open_reference, score_boundaries
-from segment.mapping.result import SceneMap, SceneTally
+from segment.mapping.result import SceneMap
 from segment.mapping.scale import Scale, choose_scale
+from segment.mapping.tally import SceneTally
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segment.core.errors import InputError, is_utf8, printable
+from segment.core.pixels.band_scale import BandScale
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, spectral_bands
 from segment.core.raster.bands import BandChoice, WantedBands, choose_bands, listed
@@ -32,6 +33,7 @@ def open_raster(
     driver: str | None = None,
     alpha: AlphaUse | None = None,
     expected: int | WantedBands | None = None,
+    scale: BandScale | None = None,
 ) -> Iterator[Raster]:
     """Opens a raster for reading.
 
@@ -50,6 +52,7 @@ def open_raster(
             see `segment.core.raster.alpha`.
         expected: Bands that a model reads, see `choose_bands`; or their number alone, by which an
             alpha band that is no mask is left out where it would be one too many.
+        scale: Scale that brings its pixels to 8 bits, None to leave them as they are.
 
     Yields:
         The open raster.
@@ -91,7 +94,7 @@ def open_raster(
                 dataset = stack.enter_context(_resample(dataset, factor, value))
         raster = Raster(dataset, str(path), bands, nodata, tagged, use, stored, choice)
         raster.compared_nodata = compared
-        yield raster
+        yield raster if scale is None else raster.scaled(scale)
 
 
 def _choose(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from typing import Any
 
@@ -170,7 +170,8 @@ class Raster(RasterHeader):
                 row, column, height, width, (self.height, self.width)
             )
         window = Window(column, row, width, height)
-        with readable(self.path), without_warnings():
+        quiet = without_warnings() if self.alpha_bands else nullcontext()
+        with readable(self.path), quiet:
             pixels = self.dataset.read(bands, window=window).transpose(1, 2, 0)
             valid = np.ones((height, width), bool)
             if masked:

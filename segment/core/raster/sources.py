@@ -1,8 +1,8 @@
 """Sources: rasters as users name them, by files, folders, patterns and paths that GDAL resolves."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Union
@@ -125,25 +125,22 @@ class Source:
         """
         return replace(self, bands=raster.bands, alpha=raster.alpha, if_present=False)
 
-    @contextmanager
-    def open(self, expected: int | WantedBands | None = None) -> Iterator[Raster]:
+    def open(self, expected: int | WantedBands | None = None) -> AbstractContextManager[Raster]:
         """Opens the source for reading.
 
         Args:
             expected: Bands that a model reads, or their number, see `open_raster`.
 
-        Yields:
-            The open raster.
+        Returns:
+            A context manager that gives the open raster.
 
         Raises:
             InputError: On entry to the context, as `open_raster` does.
         """
         if isinstance(expected, WantedBands):
             expected = replace(expected, if_present=self.if_present)
-        with open_raster(
-            self.path, self.bands, self.nodata, self.factor, self.driver, self.alpha, expected
-        ) as raster:
-            yield raster if self.scale is None else raster.scaled(self.scale)
+        chosen = self.bands, self.nodata, self.factor, self.driver, self.alpha
+        return open_raster(self.path, *chosen, expected, self.scale)
 
 
 def as_source(

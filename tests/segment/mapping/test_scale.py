@@ -4,6 +4,7 @@ the same.
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -410,7 +411,8 @@ def test_the_command_takes_three_ways_and_a_pixel_size(
     scene, seen = write_raster(tmp_path / "scene.png", NOISE), []
     monkeypatch.setattr("segment.core.model.runtime.load_model", lambda *_, **__: knowing(0.1, 2))
     monkeypatch.setattr(
-        "segment.mapping.predict.predict_scene", lambda *_, **options: seen.append(options)
+        "segment.mapping.predict.predict_scene",
+        lambda *_, **options: seen.append(options) or SimpleNamespace(files=[]),
     )
     arguments = [str(scene), "--output", str(tmp_path / "out"), "--quiet"]
     for more in ([], ["--resample"], ["--no-resample", "--gsd", "0.05"]):

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import segment.confidence as module
-from segment.confidence import ConfidenceCounts
+import segment.mapping.tally as module
+from segment.mapping.tally import ConfidenceCounts
 
 NAMES = ["land", "water"]
 
