@@ -6,12 +6,14 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from segment.core.choices import LabelOrder
+from segment.core.common_settings import BandNumber
 from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.raster.nodata import Nodata, check_nodata
 
 _OF_SHAPES = ("layer", "width", "radius", "background", "areas", "codes")
 _Metres = Annotated[float, Field(gt=0, le=100_000)] | str | None
+_Value = Annotated[float, Field(ge=-1e39, le=1e39)]  # a little more than a float32 holds
 
 
 class LabelSettings(Settings):
@@ -71,10 +73,10 @@ class SceneSettings(Settings):
             " is on top"
         ),
     )
-    bands: list[Annotated[int, Field(ge=1)]] | None = Field(
+    bands: list[BandNumber] | None = Field(
         default=None, min_length=1, description="bands of the scenes to read, from 1; else all"
     )
-    nodata: Nodata | None = Field(
+    nodata: _Value | tuple[_Value, _Value] | None = Field(
         default=None, description="value or range of the scenes that means no data: 0 or [0, 3]"
     )
     min_labelled: float = Field(
