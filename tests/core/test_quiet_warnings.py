@@ -35,20 +35,20 @@ def test_a_scene_with_alpha_and_nodata_is_mapped_without_a_word(tmp_path: Path) 
     pixels[..., 3], pixels[:10, :, :3], pixels[20:30] = 255, 7, 0
     scene = write_raster(tmp_path / "scene.tif", pixels, photometric="RGB", alpha="YES")
     model = FakeModel(bands=3, ground_sampling_distance=0.6)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         made = predict_scene(scene, model, tmp_path / "out", nodata=7, resample=True)
     assert made.report["settings"]["factor"] == 0.5
-    assert not [one for one in told if "nodata" in str(one.message)]
+    assert not [one for one in warned if "nodata" in str(one.message)]
 
 
 def test_a_scene_without_a_georeference_is_mapped_without_a_word(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "scene.png", np.zeros((40, 50, 1), np.uint8))
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         predict_scene(scene, FakeModel(), tmp_path / "out", confidence=True, polygons=True)
     assert not [
         str(one.message)
-        for one in told
+        for one in warned
         if "georeference" in str(one.message).lower() or "crs" in str(one.message)
     ]

@@ -245,6 +245,6 @@ def test_the_command_refuses_areas_and_counts_before_a_model_is_loaded(scene, tm
     for options, words in wrong.items():
         arguments = [str(scene), "--output", str(tmp_path / "out"), *options]
         assert run(cli.predict.__wrapped__, arguments) == 2
-        told = capsys.readouterr().err
-        assert words in told and told.count("\n") == 1
+        shown = capsys.readouterr().err
+        assert words in shown and shown.count("\n") == 1
     assert not (tmp_path / "out").exists()
