@@ -141,23 +141,26 @@ class SceneScales:
     def scaled(self, sources: Sequence[Source], progress: Progress | None = None) -> list[Source]:
         """Gives scenes their scale, one for all scenes of a data type.
 
-        It is chosen from at most 8 million values: scenes of up to 1,024 pixels a side are read
-        whole if they are few, and of others windows that are spread evenly. Only the bands in use
-        are read, and pixels that are not valid do not count.
+        It is chosen from at most 8 million valid values of the bands in use: scenes of up to 1,024
+        pixels a side are read whole if they are few, and of others windows spread evenly.
 
         Args:
-            sources: Scenes. Those that have a scale keep it; those that cannot be opened, do not
-                have the bands of the model, or hold numbers of palette colours, are left as they
-                are. Scenes that cannot be read do not count.
+            sources: Scenes. Those that have a scale keep it; those that cannot be read, lack the
+                bands of the model, or hold numbers of palette colours are left as they are.
             progress: Where progress is reported.
 
         Returns:
             The scenes in the same order.
-
         """
         if self.choice.kind == "never":
             return list(sources)
         types = [self._dtype(source) for source in sources]
+        own = self.choice.scale if self.choice.kind == "report" else None
+        if progress and own and (others := {dtype for dtype in types if dtype} - {own.dtype}):
+            progress.say(
+                f"warning: the scale of the report is for pixels of {own.dtype}: scenes of"
+                f" {', '.join(sorted(others))} are read as they are. Choose another --scale."
+            )
         scales: dict[str, BandScale | None] = {}
         for dtype in sorted({dtype for dtype in types if dtype is not None}):
             scales[dtype] = self.known(dtype)

@@ -98,6 +98,12 @@ def test_a_report_is_for_its_data_type(tmp_path: Path) -> None:
     for option in (report, str(report)):
         first, second = scales([deep, plain], option)
         assert (first.low, first.high, second) == ((1, 2, 3), (9, 8, 7), None)
+        lines = Lines()
+        scale_sources([deep, plain], option, RGB, lines)
+        (line,) = lines.lines
+        assert "pixels of uint16: scenes of uint8 are read as they are" in line
+        scale_sources([deep], option, RGB, lines)
+        assert lines.lines == [line]  # nothing to report
     with pytest.raises(InputError, match=r"for 3 bands, the model takes 4\. Give"):
         scales([deep], report, ModelPixels(4, "uint8"))
 
