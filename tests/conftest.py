@@ -99,6 +99,17 @@ def write_raster(path: Path, pixels: np.ndarray, **profile: object) -> Path:
     return path
 
 
+def write_bands(path: Path, pixels: np.ndarray, names: object = None, **profile: object) -> Path:
+    """Writes (rows, columns, bands) as a raster whose bands are no colours but by their names."""
+    if pixels.shape[2] > 3:
+        profile = {"photometric": "minisblack", "alpha": "no"} | profile
+    write_raster(path, pixels, **profile)
+    if names:
+        with rasterio.open(path, "r+") as file:
+            file.descriptions = names
+    return path
+
+
 def two_class_scene(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draws an image whose blue half plane is water.
 

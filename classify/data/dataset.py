@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from classify.data.augment import Change
 from classify.data.images import LabelledImage
 from classify.data.pixels import centre_crop
-from segment.core.cache import Cache
+from segment.core.pixels.cache import Cache
 
 Mix = Callable[
     [NDArray[Any], NDArray[np.float32], np.random.Generator],
