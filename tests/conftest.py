@@ -32,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out tests marked slow or heavy")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuses Keras with --fast, also to test modules as they are collected: it takes seconds."""
+    if config.getoption("fast"):
+        sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves out modules that are marked heavy as a whole: collecting them imports Keras."""
     if config.getoption("fast") and collection_path.suffix == ".py":
@@ -52,7 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True, scope="session")
 def _light(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Refuses Keras and other processes with --fast: tests that need them are marked heavy."""
+    """Refuses other processes with --fast: tests that need them are marked heavy."""
     if not request.config.getoption("fast"):
         yield
         return
@@ -61,8 +67,6 @@ def _light(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("needs another process: mark it with pytest.mark.heavy", pytrace=False)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("keras", "tensorflow"):
-            patch.setitem(sys.modules, name, None)
         patch.setattr(subprocess.Popen, "__init__", refuse)
         patch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
         yield
