@@ -38,11 +38,20 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves out modules that are marked heavy as a whole: collecting them imports Keras."""
-    if config.getoption("fast") and collection_path.suffix == ".py":
-        text = collection_path.read_text(encoding="utf-8")
-        return True if "\npytestmark = pytest.mark.heavy" in text else None
+class _LeftOut(pytest.File):
+    """A module without tests."""
+
+    def collect(self) -> list[pytest.Item]:
+        return []
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
+    """Leaves out modules that are marked heavy as a whole: importing them imports Keras."""
+    heavy = "\npytestmark = pytest.mark.heavy"
+    if parent.config.getoption("fast") and heavy in module_path.read_text(encoding="utf-8"):
+        return _LeftOut.from_parent(parent, path=module_path)
     return None
 
 

@@ -16,7 +16,7 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.model.runtime import load_model
 from segment.core.progress import Silent
-from segment.core.reports.page import Page
+from segment.core.reports.page import Report
 from segment.data.collections import open_tiles
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.tiles import find_pairs
@@ -43,7 +43,7 @@ def reports(exploration, *words):
 def _quick_pages(request, monkeypatch):
     """Pages without the pixels of their figures, which take longer than all else."""
     if request.node.get_closest_marker("heavy") is None:
-        monkeypatch.setattr(Page, "figure", lambda *_, **__: None)
+        monkeypatch.setattr(Report, "figure", lambda *_, **__: None)
 
 
 @pytest.fixture
