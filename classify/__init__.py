@@ -39,10 +39,9 @@ Classes:
     Tuning: Result of a study.
 """
 
-from importlib import import_module
-from importlib.metadata import version
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from segment.core.public_names import lazy_names
 
 if TYPE_CHECKING:
     from classify.cluster.scenes import label_scenes as label_scenes
@@ -106,19 +105,4 @@ _HOMES = {
     "write_samples": "classify.generator.sampling",
 }
 __all__ = sorted(_HOMES)
-
-
-_EXTRAS = {"Tuning": "optuna", "tune": "optuna"}  # what they need
-
-
-def __dir__() -> list[str]:
-    """The public names, for the tab key and `help`; without extras that are not installed."""
-    return [name for name in __all__ if name not in _EXTRAS or find_spec(_EXTRAS[name])]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return version("aerial-segment")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'classify' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,6 +1,7 @@
 """The classify-generate commands: parse options, call one library function, print the result."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,18 +9,15 @@ from typer import Argument, Option
 
 from classify.bundled import BUNDLED
 from segment.core.choices import BANDWIDTH
-from segment.core.cli.command import entry_group, show_progress, spread_options
+from segment.core.cli.command import entry_group
+from segment.core.cli.option_groups import spread_options
 from segment.core.cli.options import (
-    SCHEMA_HELP,
-    ConfigFile,
     ConsoleOptions,
-    Debug,
-    Overrides,
     Overwrite,
-    Quiet,
     RunOptions,
     RuntimeOption,
-    print_schema,
+    SettingsOptions,
+    schema_option,
 )
 from segment.core.cli.run import training
 from segment.core.model.backend import load_keras
@@ -37,16 +35,14 @@ Bandwidth = Annotated[
 Seed = Annotated[
     int, Option(min=0, max=2**32 - 1, help="Of the draws: the same seed, the same pictures.")
 ]
-_SCHEMA = print_schema("classify.generator.config", "GeneratorConfig")
+_SCHEMA = schema_option("classify.generator.config", "GeneratorConfig")
 
 
 @spread_options
 def train(
     data: Images,
     output: Annotated[Path, Option(help="Run folder to write.")],
-    schema: Annotated[
-        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
-    ] = False,
+    schema: Annotated[bool, _SCHEMA] = False,
     *,
     options: RunOptions,
     console: ConsoleOptions,
@@ -60,6 +56,7 @@ def train(
         run(train_generator, data)
 
 
+@spread_options
 def sample(
     run: Generator,
     count: Annotated[int, Option(min=1, max=10**7, help="Pictures to draw.")],
@@ -72,62 +69,49 @@ def sample(
     bandwidth: Bandwidth = BANDWIDTH,
     seed: Seed = 0,
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    console: ConsoleOptions,
 ) -> None:
     """Generates new pictures."""
     load_keras()
     from classify.generator.sampling import write_samples
 
-    with show_progress(quiet) as progress:
-        found = write_samples(
-            run,
-            output,
-            count,
-            name=name,
-            bandwidth=bandwidth,
-            seed=seed,
-            overwrite=overwrite,
-            progress=progress,
-        )
-        progress.say(str(found))
+    drawn = partial(write_samples, run, output, count, name=name, bandwidth=bandwidth, seed=seed)
+    console.show(partial(drawn, overwrite=overwrite))
 
 
+@spread_options
 def fill(
     run: Generator,
     data: Images,
     output: Annotated[
         Path, Option(help="Folder of pictures to write, for classify-train to join with DATA.")
     ],
-    config: ConfigFile = None,
-    settings: Overrides = [],  # noqa: B006 - typer reads it, nothing writes to it
     seed: Seed = 0,
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    settings: SettingsOptions,
+    console: ConsoleOptions,
 ) -> None:
     """Draws pictures for classes with fewer training images than the largest.
 
     Settings are those of classify-train.
     """
     from classify.config import Config
-    from segment.core.config import load_settings
 
-    wanted = load_settings(Config, config, settings)
+    wanted = settings.load(Config)
     load_keras()
     from classify.generator.filling import fill_classes
 
-    with show_progress(quiet) as progress:
-        found = fill_classes(
-            run, data, output, wanted, seed=seed, overwrite=overwrite, progress=progress
-        )
-        progress.say(str(found))
+    console.show(partial(fill_classes, run, data, output, wanted, seed=seed, overwrite=overwrite))
+    with console.progress() as progress:
         progress.say(
             "train on them, with the same settings: classify-train"
             f" {shlex.join(map(str, [*data, output]))}"
         )
 
 
+@spread_options
 def interpolate(
     run: Generator,
     first: Annotated[Path, Argument(help="An image to start from.")],
@@ -139,8 +123,8 @@ def interpolate(
         Option(metavar="R,G,B", help="Bands to read of images that have others, e.g. 4,3,2."),
     ] = None,
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    console: ConsoleOptions,
 ) -> None:
     """Interpolates between two images and writes the steps as a strip of pictures."""
     load_keras()
@@ -149,10 +133,11 @@ def interpolate(
 
     wanted = parse_bands(bands)
     write_strip(run, first, second, output, steps=steps, bands=wanted, overwrite=overwrite)
-    with show_progress(quiet) as progress:
+    with console.progress() as progress:
         progress.say(f"{output}: {first.name}, {steps + 1} reconstructions, {second.name}")
 
 
+@spread_options
 def judge(
     run: Generator,
     model: Annotated[
@@ -176,26 +161,17 @@ def judge(
     seed: Seed = 0,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    console: ConsoleOptions,
 ) -> None:
     """Evaluates generated pictures with a classifier and compares them with real images."""
     load_keras()
     from classify.generator.evaluation import Draws
     from classify.generator.evaluation import judge as judge_pictures
 
-    with show_progress(quiet) as progress:
-        found = judge_pictures(
-            run,
-            model,
-            output,
-            data=data,
-            draws=Draws(count=count, bandwidth=bandwidth, seed=seed),
-            runtime=runtime,
-            overwrite=overwrite,
-            progress=progress,
-        )
-        progress.say(str(found))
+    draws = Draws(count=count, bandwidth=bandwidth, seed=seed)
+    judged = partial(judge_pictures, run, model, output, data=data, draws=draws, runtime=runtime)
+    console.show(partial(judged, overwrite=overwrite))
 
 
 generate = entry_group("classify-generate", [train, sample, fill, interpolate, judge])

@@ -19,14 +19,14 @@ class Scores:
     """Scores of predicted labels against the reference, made by `score`.
 
     Attributes:
-        truth: Reference labels, (images, classes) bool.
+        reference: Reference labels, (images, classes) bool.
         probabilities: Predicted probabilities, (images, classes) float32, 0 to 1.
         names: Class names.
         multi_label: Whether an image can have several labels.
         thresholds: Probability from which each class is given. Used only with `multi_label`.
     """
 
-    truth: NDArray[np.bool_]
+    reference: NDArray[np.bool_]
     probabilities: NDArray[np.float32]
     names: list[str]
     multi_label: bool
@@ -51,7 +51,7 @@ class Scores:
 
         With several labels, each label is a yes or no, and the shape is (images, classes).
         """
-        same: NDArray[np.bool_] = self.answers == self.truth
+        same: NDArray[np.bool_] = self.answers == self.reference
         return same if self.multi_label else same.all(axis=1)
 
     @cached_property
@@ -68,7 +68,7 @@ class Scores:
     @cached_property
     def mistakes(self) -> list[int]:
         """Indices of wrongly labelled images, the most confident mistakes first."""
-        count = len(self.truth)
+        count = len(self.reference)
         wrong = np.where(self.right, -1, self.confidence).reshape(count, -1).max(axis=1)
         return [int(i) for i in np.argsort(-wrong, kind="stable") if wrong[i] >= 0]
 
@@ -82,7 +82,7 @@ class Scores:
 
         classes = range(len(self.names))
         counts: NDArray[np.int64] = confusion_matrix(
-            self.truth.argmax(axis=1), self.answers.argmax(axis=1), labels=classes
+            self.reference.argmax(axis=1), self.answers.argmax(axis=1), labels=classes
         )
         return counts
 
@@ -107,7 +107,7 @@ class Scores:
         return scores | {
             "per_class": per_class,
             "calibration_error": _number(self.reliability.error),
-            "images": len(self.truth),
+            "images": len(self.reference),
             "classes": self.names,
         }
 
@@ -117,7 +117,7 @@ class Scores:
         # scikit-learn takes a single column for binary labels
         labels = range(len(self.names)) if len(self.names) > 1 else [1]
         columns = precision_recall_fscore_support(
-            self.truth, self.answers, labels=labels, average=None, zero_division=np.nan
+            self.reference, self.answers, labels=labels, average=None, zero_division=np.nan
         )
         per_class: dict[str, dict[str, float | int | None]] = {
             name: {
@@ -136,19 +136,21 @@ class Scores:
         from sklearn.metrics import log_loss
 
         classes = range(len(self.names))
-        truth, right = self.truth.argmax(axis=1), int(self.right.sum())
-        interval = binomtest(right, len(truth)).proportion_ci(0.95, method="wilson")
+        reference, right = self.reference.argmax(axis=1), int(self.right.sum())
+        interval = binomtest(right, len(reference)).proportion_ci(0.95, method="wilson")
         # Not top_k_accuracy_score: it breaks ties in favour of the last class and arg-max in favour
         # of the first, so top-3 could be lower than top-1.
         ranked = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :3]
-        top3 = _number((ranked == truth[:, None]).any(axis=1).mean()) if len(classes) > 3 else None
+        top3 = (
+            _number((ranked == reference[:, None]).any(axis=1).mean()) if len(classes) > 3 else None
+        )
         p = np.maximum(self.probabilities.astype(np.float64), np.finfo(np.float32).eps)
         return {
-            "accuracy": _number(right / len(truth)),
+            "accuracy": _number(right / len(reference)),
             "accuracy_interval": [_number(interval.low), _number(interval.high)],
             "top3_accuracy": top3,
             "f1_macro": f1_macro,
-            "log_loss": _number(log_loss(self.truth, p / p.sum(axis=1, keepdims=True))),
+            "log_loss": _number(log_loss(self.reference, p / p.sum(axis=1, keepdims=True))),
             "confusion": self.confusion.tolist(),
         }
 
@@ -157,7 +159,7 @@ class Scores:
 
         precisions = [
             float(average_precision_score(true, p)) if true.any() else None
-            for true, p in zip(self.truth.T, self.probabilities.T, strict=True)
+            for true, p in zip(self.reference.T, self.probabilities.T, strict=True)
         ]
         known = [p for p in precisions if p is not None]
         return {
@@ -167,7 +169,7 @@ class Scores:
             },
             "f1_macro": f1_macro,
             "f1_micro": _number(
-                f1_score(self.truth.ravel(), self.answers.ravel(), zero_division=np.nan)
+                f1_score(self.reference.ravel(), self.answers.ravel(), zero_division=np.nan)
             ),
             "exact_match": _number(self.right.all(axis=1).mean()),
             "thresholds": [_number(t) for t in self.thresholds],
@@ -204,7 +206,7 @@ class Scores:
 
 
 def score(
-    truth: NDArray[Any],
+    reference: NDArray[Any],
     probabilities: NDArray[Any],
     names: Sequence[str],
     *,
@@ -214,7 +216,7 @@ def score(
     """Scores the labels of images against the reference.
 
     Args:
-        truth: Reference labels, (images, classes) of 0 or 1. Exactly one 1 per image unless
+        reference: Reference labels, (images, classes) of 0 or 1. Exactly one 1 per image unless
             `multi_label`.
         probabilities: Predicted probabilities, (images, classes), 0 to 1.
         names: Class names, in the order of the columns.
@@ -226,10 +228,10 @@ def score(
         The scores, which print as a short summary.
 
     Raises:
-        InputError: If shapes do not match, there are no images, `truth` is not 0 or 1 with the
+        InputError: If shapes do not match, there are no images, `reference` is not 0 or 1 with the
             allowed number of labels, or `probabilities` are outside 0 to 1 or NaN.
     """
-    true, p = np.asarray(truth), np.asarray(probabilities, np.float32)
+    true, p = np.asarray(reference), np.asarray(probabilities, np.float32)
     if true.shape != p.shape or true.ndim != 2 or true.shape[1] != len(names):
         raise InputError(
             f"Labels {true.shape}, probabilities {p.shape} and {len(names)} names do not match."

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.raster.blocks import Rectangle
 
 Tile = tuple[int, int, NDArray[np.float32] | None]
 """Padded row and column of a tile, and its probabilities (tile, tile, classes) or None."""
@@ -201,7 +202,7 @@ class TilePlan:
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(Rectangle):
     """A rectangle of a planned scene, and all tiles that touch it.
 
     The map of the rectangle depends on nothing else.
@@ -219,11 +220,6 @@ class Window:
     bottom: int
     left: int
     right: int
-
-    @property
-    def width(self) -> int:
-        """Columns of the rectangle, pixels."""
-        return self.right - self.left
 
     @cached_property
     def _indices(self) -> list[int]:

@@ -32,11 +32,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out tests marked slow or heavy")
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves out modules that are marked heavy as a whole: collecting them imports Keras."""
-    if config.getoption("fast") and collection_path.suffix == ".py":
-        text = collection_path.read_text(encoding="utf-8")
-        return True if "\npytestmark = pytest.mark.heavy" in text else None
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuses Keras with --fast, also to test modules as they are collected: it takes seconds."""
+    if config.getoption("fast"):
+        sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
+
+
+class _LeftOut(pytest.File):
+    """A module without tests."""
+
+    def collect(self) -> list[pytest.Item]:
+        return []
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
+    """Leaves out modules that are marked heavy as a whole: importing them imports Keras."""
+    heavy = "\npytestmark = pytest.mark.heavy"
+    if parent.config.getoption("fast") and heavy in module_path.read_text(encoding="utf-8"):
+        return _LeftOut.from_parent(parent, path=module_path)
     return None
 
 
@@ -52,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True, scope="session")
 def _light(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Refuses Keras and other processes with --fast: tests that need them are marked heavy."""
+    """Refuses other processes with --fast: tests that need them are marked heavy."""
     if not request.config.getoption("fast"):
         yield
         return
@@ -61,8 +76,6 @@ def _light(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("needs another process: mark it with pytest.mark.heavy", pytrace=False)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("keras", "tensorflow"):
-            patch.setitem(sys.modules, name, None)
         patch.setattr(subprocess.Popen, "__init__", refuse)
         patch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
         yield
@@ -96,6 +109,17 @@ def write_raster(path: Path, pixels: np.ndarray, **profile: object) -> Path:
     drivers = {".tif": "GTiff", ".png": "PNG", ".jpg": "JPEG"}
     with rasterio.open(path, "w", driver=drivers[path.suffix], **(options | profile)) as file:
         file.write(pixels.transpose(2, 0, 1))
+    return path
+
+
+def write_bands(path: Path, pixels: np.ndarray, names: object = None, **profile: object) -> Path:
+    """Writes (rows, columns, bands) as a raster whose bands are no colours but by their names."""
+    if pixels.shape[2] > 3:
+        profile = {"photometric": "minisblack", "alpha": "no"} | profile
+    write_raster(path, pixels, **profile)
+    if names:
+        with rasterio.open(path, "r+") as file:
+            file.descriptions = names
     return path
 
 

@@ -1,5 +1,6 @@
 """What holds for the commands and the packages alike."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -23,20 +24,50 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_quick_because_nothing_heavy_is_loaded(command):
-    module, function = SCRIPTS[command.split()[0]].split(":")
-    # typer takes it for groups of commands itself
-    own = {"pydantic"} if " " not in command else set()
-    code = (
-        f"import sys, {module}\ntry: sys.argv = [*'{command}'.split(), '--help'];"
-        f" {module}.{function}()\nexcept SystemExit as end: assert not end.code, end.code\nheavy ="
-        " {'keras', 'tensorflow', 'cv2', 'rasterio', 'matplotlib', 'albumentations', 'numpy',"
-        f" 'gradio', *{own}}}\nassert not heavy & set(sys.modules), heavy & set(sys.modules)"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+HEAVY = {
+    "keras",
+    "tensorflow",
+    "cv2",
+    "rasterio",
+    "matplotlib",
+    "albumentations",
+    "numpy",
+    "gradio",
+}
+SHOW_HELPS = """
+import contextlib, importlib, io, json, sys
+commands, heavy = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]))
+shown = {}
+for command, place in commands.items():
+    module, function = place.split(":")
+    sys.argv, text, before = [*command.split(), "--help"], io.StringIO(), set(sys.modules)
+    with contextlib.redirect_stdout(text):
+        try:
+            getattr(importlib.import_module(module), function)()
+        except SystemExit as end:
+            status = end.code
+    shown[command] = [status, text.getvalue(), sorted(heavy & (set(sys.modules) - before))]
+print(json.dumps(shown))
+"""
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, tuple[int, str, list[str]]]:
+    """Exit status and text of each `--help`, and what heavy modules it loads, of one process."""
+    places = {command: SCRIPTS[command.split()[0]] for command in COMMANDS}
+    arguments = [json.dumps(places), json.dumps([*HEAVY, "pydantic"])]
+    code = [sys.executable, "-c", SHOW_HELPS, *arguments]
+    shown = subprocess.run(code, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
-    assert "--quiet" in shown.stdout and "--debug" in shown.stdout
+    return json.loads(shown.stdout)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_quick_because_nothing_heavy_is_loaded(command, helps):
+    status, text, loaded = helps[command]
+    assert not status and "--quiet" in text and "--debug" in text
+    # typer takes pydantic for groups of commands itself
+    assert not set(loaded) - ({"pydantic"} if " " in command else set())
 
 
 @pytest.mark.parametrize("package", ["segment", "classify"])

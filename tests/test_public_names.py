@@ -27,7 +27,7 @@ def test_dir_shows_the_public_names_and_nothing_else(
     package = importlib.import_module(name)
     assert dir(package) == sorted(package.__all__)
     assert "core" not in dir(package) and "import_module" not in dir(package)
-    monkeypatch.setattr(package, "find_spec", lambda module: None)  # without extras
+    monkeypatch.setattr("segment.core.public_names.find_spec", lambda module: None)  # no extras
     assert set(package.__all__) - set(dir(package)) == {"Tuning", "tune"}
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = package.nothing

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
@@ -10,7 +10,6 @@ from classify.bundled import BUNDLED
 from segment.core.choices import LabelExportFormat
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
-    SCHEMA_HELP,
     Augment,
     ConsoleOptions,
     Features,
@@ -19,7 +18,7 @@ from segment.core.cli.options import (
     RunOptions,
     RuntimeOption,
     SettingsOptions,
-    print_schema,
+    schema_option,
 )
 from segment.core.cli.run import (
     load_model_and_keras,
@@ -31,25 +30,20 @@ from segment.core.cli.search_options import SearchOptions
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
 
-if TYPE_CHECKING:
-    pass
-
 DataFolders = Annotated[
     list[Path],
     Argument(
         metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
     ),
 ]
-_SCHEMA = print_schema("classify.config", "Config")
+_SCHEMA = schema_option("classify.config", "Config")
 
 
 @entry_point
 def train(
     data: DataFolders,
     output: Annotated[Path, Option(help="Run folder to write.")],
-    schema: Annotated[
-        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
-    ] = False,
+    schema: Annotated[bool, _SCHEMA] = False,
     *,
     options: RunOptions,
     console: ConsoleOptions,

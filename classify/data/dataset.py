@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,49 +12,13 @@ from numpy.typing import NDArray
 
 from classify.data.augment import Change
 from classify.data.images import LabelledImage
-from classify.data.pixels import centre_crop
-from segment.core.cache import Cache
+from classify.data.pixels import ImagePixels, centre_crop
 
 Mix = Callable[
     [NDArray[Any], NDArray[np.float32], np.random.Generator],
     tuple[NDArray[Any], NDArray[np.float32]],
 ]
 """Function that mixes the images and labels of a batch, see `mix`."""
-
-
-class ImagePixels:
-    """Pixels of images as the network gets them before the crop, with a cache of recent ones.
-
-    Safe to use from several threads.
-
-    Args:
-        read: Reads the pixels of a file, (rows, columns, bands), resized.
-        megabytes: Most memory that kept images may take.
-        rgb: Positions of red, green and blue among the bands, for display.
-
-    Attributes:
-        rgb: Positions of red, green and blue among the bands.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[Path], NDArray[Any]],
-        megabytes: int,
-        rgb: tuple[int, int, int] = (0, 1, 2),
-    ):
-        self.rgb = rgb
-        self._read, self._cache = read, Cache[NDArray[Any]](megabytes, lambda pixels: pixels.nbytes)
-
-    def load(self, image: LabelledImage) -> NDArray[Any]:
-        """Returns the pixels of an image, from memory or from its file.
-
-        Args:
-            image: Image to read.
-
-        Returns:
-            Pixels (rows, columns, bands).
-        """
-        return self._cache.get(image.path, lambda: self._read(image.path))
 
 
 @dataclass(frozen=True, kw_only=True)

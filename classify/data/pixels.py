@@ -1,6 +1,6 @@
 """Pixels of images: read, resized, preprocessed and cropped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.data.images import LabelledImage
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
+from segment.core.pixels.cache import Cache
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.bands import WantedBands
@@ -187,3 +189,38 @@ def fill_up(pixels: NDArray[Any], size: int) -> NDArray[Any]:
     return np.pad(
         pixels, [*((gap // 2, gap - gap // 2) for gap in missing), (0, 0)], mode="symmetric"
     )
+
+
+class ImagePixels:
+    """Pixels of images as the network gets them before the crop, with a cache of recent ones.
+
+    Safe to use from several threads.
+
+    Args:
+        read: Reads the pixels of a file, (rows, columns, bands), resized.
+        megabytes: Most memory that kept images may take.
+        rgb: Positions of red, green and blue among the bands, for display.
+
+    Attributes:
+        rgb: Positions of red, green and blue among the bands.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Path], NDArray[Any]],
+        megabytes: int,
+        rgb: tuple[int, int, int] = (0, 1, 2),
+    ):
+        self.rgb = rgb
+        self._read, self._cache = read, Cache[NDArray[Any]](megabytes, lambda pixels: pixels.nbytes)
+
+    def load(self, image: LabelledImage) -> NDArray[Any]:
+        """Returns the pixels of an image, from memory or from its file.
+
+        Args:
+            image: Image to read.
+
+        Returns:
+            Pixels (rows, columns, bands).
+        """
+        return self._cache.get(image.path, lambda: self._read(image.path))

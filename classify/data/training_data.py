@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from classify.config import ImageSettings
 from classify.data.class_folders import folder_notes
-from classify.data.dataset import ImagePixels
 from classify.data.headers import find_bands
 from classify.data.images import LabelledImage, find_images
-from classify.data.pixels import orientation_notes, prepare_seen
+from classify.data.pixels import ImagePixels, orientation_notes, prepare_seen
 from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
 from segment.core.common_settings import PreprocessSettings, TrainingSettings, split_seed

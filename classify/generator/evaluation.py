@@ -91,7 +91,7 @@ class Judgement:
         }
 
     def __str__(self) -> str:
-        count = len(self.drawn.truth)
+        count = len(self.drawn.reference)
         drawn, real = (str(scores).splitlines()[0] for scores in (self.drawn, self.real))
         distance = (
             "{drawn:.4g} (real {real:.4g})".format_map(self.distances)

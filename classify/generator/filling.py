@@ -239,13 +239,11 @@ def _relative_scale(drawn: ModelInfo, data: TrainingData, settings: DataSettings
 
 def _write_raster(bands: Sequence[str], path: Path, pixels: NDArray[np.uint8]) -> None:
     """Writes a picture as TIFF that names its bands, by which most files give their order."""
-    height, width, count = pixels.shape
+    shape = dict(zip(("height", "width", "count"), pixels.shape, strict=True))
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         writable(path),
-        rasterio.open(
-            path, "w", driver="GTiff", height=height, width=width, count=count, dtype="uint8"
-        ) as file,
+        rasterio.open(path, "w", driver="GTiff", dtype="uint8", **shape) as file,
     ):
         file.write(pixels.transpose(2, 0, 1))
         file.descriptions = bands

@@ -11,7 +11,7 @@ from classify.config import DataSettings, ModelSettings, PhaseSettings
 from classify.training.backbones import DESIGNS, WEIGHTS
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model.folder import bundled_weights
+from segment.core.model.folder import weights_source
 from segment.core.networks.backbones import check_imagenet
 from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import layers_by_name, set_momentum
@@ -52,7 +52,8 @@ def check_model(settings: ModelSettings, data: DataSettings) -> None:
 
 
 def _check(settings: ModelSettings, normalise: Normalisation) -> None:
-    check_source(_source(settings), WEIGHTS, known=("imagenet", "bundled", "none"))
+    source = weights_source(settings.weights, BUNDLED, settings.backbone)
+    check_source(source, WEIGHTS, known=("imagenet", "bundled", "none"))
     if settings.weights == "imagenet":
         check_imagenet(settings.backbone, WEIGHTS)
     if DESIGNS[settings.backbone]().download:
@@ -62,14 +63,6 @@ def _check(settings: ModelSettings, normalise: Normalisation) -> None:
         raise InputError(f"{WEIGHTS}: {problem} Use none or a file.")
     if normalise == "imagenet":
         raise InputError(f"data.normalise: {problem} Use standardise or imagenet_statistics.")
-
-
-def _source(settings: ModelSettings) -> str:
-    return (
-        bundled_weights(BUNDLED, settings.backbone)
-        if settings.weights == "bundled"
-        else settings.weights
-    )
 
 
 def build_model(
@@ -129,7 +122,8 @@ def build_model(
     network = keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}")
     loaded = None
     if settings.weights != "none":
-        source, layers = _source(settings), list(layers_by_name(backbone))
+        source = weights_source(settings.weights, BUNDLED, settings.backbone)
+        layers = list(layers_by_name(backbone))
         head = None
         if names and (info := source_info(source, "classify")):
             head = Head("logits", names, info.class_table.names)

@@ -71,11 +71,11 @@ def add_scores(
         "Reliability: how often answers of each probability are right.",
     )
     report.figure(
-        plot_roc(scores.truth, scores.probabilities, scores.names),
+        plot_roc(scores.reference, scores.probabilities, scores.names),
         "Receiver operating characteristic of each class.",
     )
     report.figure(
-        plot_precision_recall(scores.truth, scores.probabilities, scores.names),
+        plot_precision_recall(scores.reference, scores.probabilities, scores.names),
         "Precision and recall of each class.",
     )
     if scores.mistakes:
@@ -94,7 +94,7 @@ def add_scores(
 def _verdict(scores: "Scores", index: int) -> str:
     true = (
         ", ".join(
-            name for name, holds in zip(scores.names, scores.truth[index], strict=True) if holds
+            name for name, holds in zip(scores.names, scores.reference[index], strict=True) if holds
         )
         or "nothing"
     )

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classify.config import ImageSettings
-from classify.data.dataset import ImageDataset, ImagePixels
+from classify.data.dataset import ImageDataset
 from classify.data.images import LabelledImage, find_images
+from classify.data.pixels import ImagePixels
 from classify.data.splits import digest_split, split_images
 from classify.labelling.inference import label_info, read_resized
 from segment.core.errors import InputError

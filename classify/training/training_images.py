@@ -4,8 +4,9 @@ from functools import partial
 
 from classify.config import Config
 from classify.data.augment import augmentation
-from classify.data.dataset import Drawing, ImageDataset, ImagePixels
+from classify.data.dataset import Drawing, ImageDataset
 from classify.data.mixing import mix
+from classify.data.pixels import ImagePixels
 from classify.data.training_data import TrainingData
 from segment.core.splits import PARTS, Part
 

@@ -12,6 +12,7 @@ from segment.annotations.boxes import Box, parse_box
 from segment.annotations.placed_boxes import describe_extent, place_box
 from segment.annotations.shapes import Burner, Shapes
 from segment.core.errors import InputError
+from segment.core.raster.blocks import Rectangle
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 
@@ -19,7 +20,7 @@ _ROWS = 1024  # burned at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Area:
+class Area(Rectangle):
     """A window of a scene, or the polygons in it.
 
     Attributes:
@@ -51,21 +52,6 @@ class Area:
             The area.
         """
         return cls(top=0, bottom=raster.height, left=0, right=raster.width)
-
-    @property
-    def height(self) -> int:
-        """Rows of the window."""
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        """Columns of the window."""
-        return self.right - self.left
-
-    @property
-    def region(self) -> tuple[int, int, int, int]:
-        """Top, bottom, left and right."""
-        return self.top, self.bottom, self.left, self.right
 
     def grid(self, raster: Raster) -> PixelGrid:
         """Returns the grid of the window.

@@ -22,11 +22,12 @@ from segment.core.choices import LabelOrder
 from segment.core.errors import InputError
 from segment.core.labels.alignment import ALIGNED, Alignment
 from segment.core.labels.classes import IGNORED, ClassTable
+from segment.core.labels.label_reader import LabelReader
 from segment.core.raster.reader import Raster
 
 
 @dataclass(frozen=True)
-class BurnedLabels:
+class BurnedLabels(LabelReader):
     """Vector labels on the grid of a scene, read like a `Mask` of one band.
 
     Attributes:
@@ -55,22 +56,7 @@ class BurnedLabels:
     alignment: Alignment = ALIGNED
     declares_nodata: bool = False
 
-    def read(
-        self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None
-    ) -> NDArray[np.uint8]:
-        """Reads one rectangle, by default whole rows.
-
-        Args:
-            row: First row.
-            height: Number of rows, by default all from `row` on.
-            column: First column.
-            width: Number of columns, by default all from `column` on.
-
-        Returns:
-            Class values, (height, width, 1) uint8; 255 where unlabelled.
-        """
-        height = self.height - row if height is None else height
-        width = self.width - column if width is None else width
+    def _window(self, row: int, height: int, column: int, width: int) -> NDArray[np.uint8]:
         values = self.shapes.burn(row, height, column, width, self.fill)
         if self.areas is not None:
             values[self.areas.burn(row, height, column, width, 0) == 0] = IGNORED

@@ -17,19 +17,24 @@ from segment.annotations.vector_labels import (
 from segment.annotations.vector_layer import read_layer
 from segment.core.labels.alignment import ALIGNED, Alignment
 from segment.core.labels.classes import ClassTable
+from segment.core.labels.label_reader import LabelReader
 from segment.core.raster.reader import Raster
 
 
 @dataclass(frozen=True)
-class LabelLayers:
+class LabelLayers(LabelReader):
     """Burned labels on top of each other, read like a `Mask` of one band.
 
     Attributes:
+        height: Rows of the scene.
+        width: Columns of the scene.
         layers: The labels, the lowest first.
         alignment: Always `ALIGNED`.
         declares_nodata: Always False.
     """
 
+    height: int
+    width: int
     layers: Sequence[BurnedLabels]
     alignment: Alignment = ALIGNED
     declares_nodata: bool = False
@@ -49,26 +54,17 @@ class LabelLayers:
         """What was repaired, left out or assumed."""
         return list(dict.fromkeys(note for layer in self.layers for note in layer.notes))
 
-    def read(
-        self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None
-    ) -> NDArray[np.uint8]:
-        """Reads one rectangle, by default whole rows, see `BurnedLabels.read`.
+    def _window(self, row: int, height: int, column: int, width: int) -> NDArray[np.uint8]:
+        """Reads the lowest layer, and what those above have on it.
 
-        Args:
-            row: First row.
-            height: Number of rows, by default all from `row` on.
-            column: First column.
-            width: Number of columns, by default all from `column` on.
-
-        Returns:
-            Class values, (height, width, 1) uint8; 255 where no layer has a label, and where the
-            highest one that covers a pixel has a value that is no class.
+        It is 255 where no layer has a label, and where the highest one that covers a pixel has a
+        value that is no class.
         """
         values = self.layers[0].read(row, height, column, width)
         for layer in self.layers[1:]:
             above = layer.read(row, height, column, width)
             # a shape has its value on any ground, also 255 for what is no class, which hides
-            on_zero = layer.shapes.burn(row, above.shape[0], column, above.shape[1], 0)
+            on_zero = layer.shapes.burn(row, height, column, width, 0)
             np.copyto(values, above, where=on_zero[..., None] == above)
         return values
 
@@ -96,4 +92,5 @@ def stack_labels(
             names += class_names(one, texts_of(layer.fields[one.field]))[0]
         class_table = make_class_table(labels[0], names)
     above = [replace(one, background=None) for one in labels[1:]]
-    return LabelLayers([burn_labels(one, scene, class_table) for one in (labels[0], *above)])
+    layers = [burn_labels(one, scene, class_table) for one in (labels[0], *above)]
+    return LabelLayers(scene.height, scene.width, layers)

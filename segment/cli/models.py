@@ -13,7 +13,6 @@ from segment.cli.truth import BoundaryWidth
 from segment.core.choices import BOUNDARY_WIDTH, ExportFormat
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
-    SCHEMA_HELP,
     Augment,
     ConsoleOptions,
     Overwrite,
@@ -21,7 +20,7 @@ from segment.core.cli.options import (
     RuntimeOption,
     SettingsOptions,
     parse_model,
-    print_schema,
+    schema_option,
 )
 from segment.core.cli.run import (
     load_model_and_keras,
@@ -34,7 +33,7 @@ from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
 
-_SCHEMA = print_schema("segment.config", "Config")
+_SCHEMA = schema_option("segment.config", "Config")
 
 
 @entry_point
@@ -58,9 +57,7 @@ def train(
     field: Annotated[
         str | None, Option(help="With --labels: field whose values are the classes.")
     ] = None,
-    schema: Annotated[
-        bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
-    ] = False,
+    schema: Annotated[bool, _SCHEMA] = False,
     *,
     options: RunOptions,
     console: ConsoleOptions,

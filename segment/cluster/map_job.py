@@ -80,8 +80,9 @@ class MapJob(BlockJob):
             raster = stack.enter_context(self.scene.open())
             confidence = ConfidenceCounts(len(class_table), raster.height, raster.width)
             reference = self._open_reference(stack, raster, class_table.names)
-            region = (block.top, block.bottom, block.left, block.right)
-            for strip in stack.enter_context(closing(self.view.map_region(raster, region, model))):
+            for strip in stack.enter_context(
+                closing(self.view.map_region(raster, block.region, model))
+            ):
                 labels = strip.labels()
                 stop = strip.start + len(labels)
                 confidence.add(strip.start, block.left, labels, strip.probabilities)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.config import Undeclared
-from segment.core.cache import Cache
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import open_mask
+from segment.core.pixels.cache import Cache
 from segment.core.raster.reader import Raster
 from segment.data.pairs.decoded import Decoded
 from segment.data.pairs.pair import Pair

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.config import AugmentSettings
-from segment.core.cache import Cache
 from segment.core.errors import InputError
+from segment.core.pixels.cache import Cache
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.raster.opening import open_raster

@@ -9,7 +9,7 @@ from segment.bundled import BUNDLED
 from segment.config import ModelSettings
 from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.model.folder import bundled_weights
+from segment.core.model.folder import weights_source
 from segment.core.networks.backbones import (
     backbone_names,
     build_backbone,
@@ -90,7 +90,8 @@ def check_model(settings: ModelSettings, tile: int) -> None:
             f"{_WEIGHTS}: imagenet, but whole networks have no ImageNet weights. Set"
             f" {_ENCODER_WEIGHTS}."
         )
-    check_source(_source(settings), _WEIGHTS, known=("bundled", "none"))
+    source = weights_source(settings.weights, BUNDLED, settings.backbone)
+    check_source(source, _WEIGHTS, known=("bundled", "none"))
 
 
 def build_model(
@@ -166,14 +167,6 @@ def divide_logits(network: "keras.Model", temperature: float) -> None:
     last.set_weights([weight / temperature for weight in last.get_weights()])
 
 
-def _source(settings: ModelSettings) -> str:
-    return (
-        bundled_weights(BUNDLED, settings.backbone)
-        if settings.weights == "bundled"
-        else settings.weights
-    )
-
-
 def _load(
     core: "keras.Model", settings: ModelSettings, names_of_classes: Sequence[str]
 ) -> Loaded | None:
@@ -182,7 +175,7 @@ def _load(
         name, layers, source = (
             f"{settings.architecture}/{backbone}",
             layers_by_name(core),
-            _source(settings),
+            weights_source(settings.weights, BUNDLED, settings.backbone),
         )
         head = None
         if names_of_classes and (info := source_info(source, "segment")):

@@ -218,7 +218,7 @@ def test_average_precision_is_ranked():
 
 def test_thresholds_decide_what_is_given(multi_label):
     scores = score(
-        multi_label.truth,
+        multi_label.reference,
         multi_label.probabilities,
         NAMES,
         multi_label=True,

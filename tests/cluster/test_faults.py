@@ -49,7 +49,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     return path
 
 
-def command(scene: Path, model: Path, output: Path, address: str) -> subprocess.Popen:
+def command(
+    scene: Path, model: Path, output: Path, address: str, edge: int = EDGE
+) -> subprocess.Popen:
     """segment-predict in a process of its own."""
     code = "from segment.cli import predict; predict()"
     options = [
@@ -62,7 +64,7 @@ def command(scene: Path, model: Path, output: Path, address: str) -> subprocess.
         "--cluster",
         address,
         "--block",
-        EDGE,
+        edge,
     ]
     return subprocess.Popen(
         [sys.executable, "-c", code, scene, *map(str, options)],
@@ -154,29 +156,7 @@ def test_a_worker_whose_disk_is_full_is_left_out(
         client.wait_for_workers(2)
     other.suspend()  # else it may be done before the other one is there
     output = tmp_path / "out"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from segment.cli import predict; predict()",
-            scene,
-            "--model",
-            model,
-            "--output",
-            output,
-            "--tile",
-            "32",
-            "--cluster",
-            own_cluster.address,
-            "--block",
-            "128",
-        ],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = command(scene, model, output, own_cluster.address, 128)
     introduction, refusal = process.stdout.readline(), process.stdout.readline()
     other.resume()
     _, complaints = process.communicate()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -27,6 +28,7 @@ from segment.core.errors import InputError
 from segment.core.raster.sources import Source
 from segment.mapping.options import MapOptions
 from segment.mapping.predict import predict_scene
+from segment.mapping.result import SceneMap
 from tests.cluster.conftest import write_model
 from tests.cluster.processes import ROOT, Cluster
 from tests.conftest import write_raster
@@ -73,6 +75,32 @@ def figures(report: dict) -> dict:
     return {key: value for key, value in report.items() if key not in left_out}
 
 
+def map_both_ways(
+    scene: Path,
+    model: Path,
+    folder: Path,
+    cluster: Cluster,
+    block: int,
+    options: dict[str, Any],
+    **inputs: Any,
+) -> tuple[SceneMap, SceneMap]:
+    """Maps a scene into `alone` and, by a cluster, into `together`: all files are the same."""
+    alone = predict_scene(scene, model, folder / "alone", **inputs, **options)
+    (done,) = predict_scenes(
+        [scene],
+        model,
+        folder / "together",
+        cluster=cluster.address,
+        block=block,
+        options=MapOptions(**options),
+        **inputs,
+    )
+    assert not done.problems
+    assert_same_files(folder / "alone", folder / "together")
+    assert figures(done.result.report) == figures(alone.report)
+    return alone, done.result
+
+
 def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: Path) -> None:
     scene = write_scene(tmp_path / "scene.tif", 301, 215, nodata=3)
     truth = write_raster(
@@ -83,19 +111,7 @@ def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: P
     colors.write_text(f'- {{name: {NAMES[1]}, color: "#FF00FF"}}\n')
     options = {"tile": 64, "overlap": 0.4, "confidence": True, "polygons": True, "min_area": 0.5}
     options |= {"colors": colors}
-    alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, **options)
-    (done,) = predict_scenes(
-        [scene],
-        model,
-        tmp_path / "together",
-        cluster=cluster.address,
-        block=100,
-        truth=truth,
-        options=MapOptions(**options),
-    )
-    assert not done.problems
-    assert_same_files(tmp_path / "alone", tmp_path / "together")
-    assert figures(done.result.report) == figures(alone.report)
+    map_both_ways(scene, model, tmp_path, cluster, 100, options, truth=truth)
     # either knows the map that the other made
     (again,) = predict_scenes(
         [scene],
@@ -143,23 +159,13 @@ def test_an_area_of_interest_is_mapped_alike(tmp_path: Path, cluster: Cluster, m
     areas = {"polygons": tmp_path / "area.gpkg", "box": "500010,2699940,500050,2699990"}
     for name, aoi in areas.items():
         options = {"tile": 64, "overlap": 0.4, "polygons": True, "aoi": aoi, "suggest": 2}
-        alone = predict_scene(scene, model, tmp_path / name / "alone", truth=truth, **options)
-        (done,) = predict_scenes(
-            [scene],
-            model,
-            tmp_path / name / "together",
-            cluster=cluster.address,
-            block=50,
-            truth=truth,
-            options=MapOptions(**options),
+        alone, together = map_both_ways(
+            scene, model, tmp_path / name, cluster, 50, options, truth=truth
         )
-        assert not done.problems
-        assert_same_files(tmp_path / name / "alone", tmp_path / name / "together")
-        assert figures(done.result.report) == figures(alone.report)
         assert alone.report["area_of_interest"]["polygons"] == (name == "polygons")
         left, right = (
             pyogrio.raw.read(result.suggestions, layer="suggestions")
-            for result in (alone, done.result)
+            for result in (alone, together)
         )
         assert left[2].tolist() == right[2].tolist()
         assert [column.tolist() for column in left[3]] == [column.tolist() for column in right[3]]
@@ -175,19 +181,7 @@ def test_a_truth_on_another_grid_is_read_alike_by_all(
         "transform": from_origin(57.00005, 24.4133, 1.9e-6, 1.7e-6),
     }
     truth = write_raster(tmp_path / "truth.tif", values, **place)
-    alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, tile=64)
-    (done,) = predict_scenes(
-        [scene],
-        model,
-        tmp_path / "out",
-        cluster=cluster.address,
-        block=40,
-        truth=truth,
-        options=MapOptions(tile=64),
-    )
-    assert not done.problems
-    assert_same_files(tmp_path / "alone", tmp_path / "out")
-    assert figures(done.result.report) == figures(alone.report)
+    alone, _ = map_both_ways(scene, model, tmp_path, cluster, 40, {"tile": 64}, truth=truth)
     notes = " ".join(alone.report["notes"])
     assert "in EPSG:4326" in notes and "outside the mask" in notes
 
@@ -205,19 +199,7 @@ def test_vector_labels_are_read_alike_by_all(
     monkeypatch.chdir(tmp_path)  # workers run in other folders
     truth = VectorLabels(path=Path(labels.name), field="kind", codes={n: n for n in NAMES})
     options = {"tile": 64, "boundary_width": 5}
-    alone = predict_scene(scene, model, tmp_path / "alone", truth=truth, **options)
-    (done,) = predict_scenes(
-        [scene],
-        model,
-        tmp_path / "out",
-        cluster=cluster.address,
-        block=40,
-        truth=truth,
-        options=MapOptions(**options),
-    )
-    assert not done.problems
-    assert_same_files(tmp_path / "alone", tmp_path / "out")
-    assert figures(done.result.report) == figures(alone.report)
+    alone, _ = map_both_ways(scene, model, tmp_path, cluster, 40, options, truth=truth)
     assert 0 < alone.report["mean_boundary_jaccard"] < 1
     with pytest.raises(InputError, match="Did you mean 'kind'"):
         predict_scene(scene, model, tmp_path / "b", truth=replace(truth, field="knid"))
@@ -294,19 +276,7 @@ def test_chosen_bands_and_ranges_are_those_of_one_machine(
             file.descriptions = ("B08", "B02", "B03", "B04")
     gsd = None if resample is None else 0.2
     options = {"tile": 64, "resample": resample, "gsd": gsd}
-    alone = predict_scene(scene, model, tmp_path / "alone", nodata=(0, 3), **options)
-    (done,) = predict_scenes(
-        [scene],
-        model,
-        tmp_path / "together",
-        cluster=cluster.address,
-        block=50,
-        nodata=(0, 3),
-        options=MapOptions(**options),
-    )
-    assert not done.problems
-    assert_same_files(tmp_path / "alone", tmp_path / "together")
-    assert figures(done.result.report) == figures(alone.report)
+    alone, _ = map_both_ways(scene, model, tmp_path, cluster, 50, options, nodata=(0, 3))
     assert any("are read as red, green" in note for note in alone.report["notes"])
     hidden = (pixels[..., : 1 if kind == "palette" else 4] < 4).all(axis=2)
     np.testing.assert_array_equal(

@@ -26,6 +26,7 @@ from segment.core.tuning.search_space import Parameter
 from segment.core.tuning.tune import tune
 from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.tuning import SPACE, task_of
+from tests.core.tuning.test_tune import FILES
 from tests.fake_training import WAIT, accuracy
 
 pytestmark = pytest.mark.heavy
@@ -133,15 +134,7 @@ def test_a_study_on_processes_here_has_its_trials_and_their_worth(
         (-1, 1): pytest.approx(accuracy(1e-4, 0.2) - 0.04),
         (number, 1): pytest.approx(expected - 0.04),
     }
-    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == [
-        "best.yaml",
-        "defaults.yaml",
-        "report.html",
-        "report.json",
-        "space.yaml",
-        "study.db",
-        "trials",
-    ]
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == FILES
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ NONE = {
     "5,000 digits": "9" * 5000,
     "5,000 hexadecimal digits": "0x" + "f" * 5000,
     "more than 64 bits": str(2**63),
-    "deep lists": "[" * 5000,
+    "deep lists": "[" * 2000,
     "deep lists that end": "[" * 500 + "]" * 500,
     "deep mappings": "{a: " * 2000,
     "deep blocks": "- " * 2000 + "x",

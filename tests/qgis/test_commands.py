@@ -89,15 +89,19 @@ def test_the_error_is_that_of_the_command_whatever_follows_it(commands, tmp_path
         run(commands, [str(file)])
 
 
+def cancelled(commands, command) -> list[str]:
+    """Messages of a command that is cancelled after the first one."""
+    messages: list[str] = []
+    commands.run_command(command, messages.append, lambda _: None, lambda: bool(messages))
+    return messages
+
+
 @pytest.mark.heavy
 def test_a_command_that_does_not_stop_is_killed(commands, tmp_path, monkeypatch):
     monkeypatch.setattr(commands, "_PATIENCE", 0.5)
     code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     code += "print('begun', flush=True)\ntime.sleep(600)"
-    messages: list[str] = []
-    command = script(tmp_path, code)
-    commands.run_command(command, messages.append, lambda _: None, lambda: bool(messages))
-    assert messages == ["begun"]
+    assert cancelled(commands, script(tmp_path, code)) == ["begun"]
 
 
 @pytest.mark.heavy
@@ -109,10 +113,7 @@ def test_a_silent_failure_names_the_status(commands, tmp_path):
 @pytest.mark.heavy
 def test_cancelling_ends_the_command(commands, tmp_path):
     code = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
-    messages: list[str] = []
-    command = script(tmp_path, code)
-    commands.run_command(command, messages.append, lambda _: None, lambda: bool(messages))
-    assert messages == ["begun"]
+    assert cancelled(commands, script(tmp_path, code)) == ["begun"]
 
 
 @pytest.mark.heavy

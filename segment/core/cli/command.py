@@ -1,12 +1,10 @@
 """Basis of all commands: one-line errors, exit statuses and progress."""
 
-import inspect
 import io
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
 from importlib.metadata import version
 from itertools import zip_longest
@@ -16,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from segment.core.choices import ProgressForm
+from segment.core.cli.option_groups import spread_options
 from segment.core.cli.signals import stop_on_signals
 from segment.core.errors import Incomplete, InputError, Interrupted, explain, one_line, printable
 from segment.core.progress import Console, JsonLines, Progress, Silent
@@ -52,36 +51,6 @@ def entry_point(function: Callable[..., None]) -> Callable[[], None]:
     return main
 
 
-def spread_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command each option of its groups of options.
-
-    Args:
-        function: A command. Parameters whose type is a dataclass are groups: the fields are
-            options, as typer reads them.
-
-    Returns:
-        The command with the fields of its groups in place of these parameters.
-    """
-    groups: dict[str, Any] = {}
-    options: list[inspect.Parameter] = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        if is_dataclass(parameter.annotation):
-            groups[name] = parameter.annotation
-            options += map(_option, fields(parameter.annotation))
-        else:
-            options.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
-
-    @wraps(function)
-    def spread(**values: Any) -> None:
-        for name, kind in groups.items():
-            values[name] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
-        function(**values)
-
-    spread.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-    spread.__annotations__ = {option.name: option.annotation for option in options}
-    return spread
-
-
 def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable[[], None]:
     """Creates a console script with several commands, chosen by its first argument.
 
@@ -93,15 +62,6 @@ def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable
         A function without arguments that runs the command and exits.
     """
     return _console_script(functions, name)
-
-
-def _option(field: "Field[Any]") -> inspect.Parameter:
-    default: Any = inspect.Parameter.empty if field.default is MISSING else field.default
-    if field.default_factory is not MISSING:
-        default = field.default_factory()
-    return inspect.Parameter(
-        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type
-    )
 
 
 def _console_script(

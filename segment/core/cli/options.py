@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Settings")
 
 
-def print_schema(module: str, name: str) -> Callable[[bool], None]:
-    """Returns what `--schema` of a command does: print the JSON schema of its settings, and end.
+def schema_option(module: str, name: str) -> Any:
+    """Returns the option `--schema`: print the JSON schema of the settings of a command, and end.
 
     Args:
         module: Module that holds the class of the settings; imported on use.
         name: Name of the class.
 
     Returns:
-        A callback of a typer option.
+        An option of typer.
     """
 
     def show(wanted: bool) -> None:
@@ -37,10 +37,10 @@ def print_schema(module: str, name: str) -> Callable[[bool], None]:
             print(json.dumps(getattr(import_module(module), name).model_json_schema(), indent=2))
             raise typer.Exit
 
-    return show
+    what = "Print the JSON schema of the settings, for editors that check YAML."
+    return typer.Option("--schema", is_eager=True, callback=show, help=what)
 
 
-SCHEMA_HELP = "Print the JSON schema of the settings, for editors that check YAML."
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]

@@ -50,6 +50,18 @@ class BlockJob(ABC):
             InputError: If it is not, or is another one.
         """
 
+    @property
+    def has_input(self) -> bool:
+        """Whether the scene is available to this process.
+
+        If it is not, a worker that lacks it is as good as any.
+        """
+        try:
+            self.check_input()
+        except InputError:
+            return False
+        return True
+
     @abstractmethod
     def compute(
         self, block: Block, model: Model

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from segment.core.cluster.block_job import BlockFailed, BlockJob, WorkerUnfit, compute_block
 from segment.core.cluster.workers import Workers
-from segment.core.errors import InputError
 from segment.core.raster.blocks import Block
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ class _Window:
             return False
         if isinstance(error, WorkerUnfit):
             worker, task.problem = error.args
-            if _has_input(task.job):
+            if task.job.has_input:
                 self._workers.refuse(worker, task.problem)
                 return False
         elif isinstance(error, BlockFailed):
@@ -237,15 +236,3 @@ class _Window:
                 yield task
             else:
                 self._waiting.appendleft(task)
-
-
-def _has_input(job: BlockJob) -> bool:
-    """Checks whether the scene of a job is available to this process.
-
-    If it is not, a worker that lacks it is as good as any.
-    """
-    try:
-        job.check_input()
-    except InputError:
-        return False
-    return True

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.labels.alignment import ALIGNED, align
 from segment.core.labels.classes import IGNORED
+from segment.core.labels.label_reader import LabelReader
 from segment.core.labels.nearest_pixels import NearestPixels
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
 
-class Mask:
+class Mask(LabelReader):
     """An open mask, whose pixels are read as stored: class values or class colours.
 
     A paletted image is read as the colours of its palette, unless the palette is only the colour
@@ -83,27 +84,7 @@ class Mask:
         self.declares_nodata = MaskFlags.alpha not in flags and bool(flags - {MaskFlags.all_valid})
         self.nodata = dataset.nodatavals[0] if self.declares_nodata else None
 
-    def read(
-        self, row: int = 0, height: int | None = None, column: int = 0, width: int | None = None
-    ) -> NDArray[Any]:
-        """Reads one rectangle, by default whole rows.
-
-        Args:
-            row: First row.
-            height: Number of rows, by default all from `row` on.
-            column: First column.
-            width: Number of columns, by default all from `column` on.
-
-        Returns:
-            Pixels (height, width, 1, 3 or 4). It is a masked array where nodata is declared or the
-            mask does not cover the rectangle; pixels that it does not cover are 255 in one band and
-            black in several.
-
-        Raises:
-            InputError: If the file cannot be decoded there.
-        """
-        height = self.height - row if height is None else height
-        width = self.width - column if width is None else width
+    def _window(self, row: int, height: int, column: int, width: int) -> NDArray[Any]:
         if self._nearest is None:
             pixels, labelled = self._read(row, column, height, width)
         else:

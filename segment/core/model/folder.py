@@ -189,28 +189,30 @@ def network_of(weights: str, task: str, keys: Sequence[str]) -> dict[str, str]:
     )
 
 
-def bundled_weights(folder: Path, backbone: str) -> str:
-    """Returns the file from which the weights of a bundled model are read.
+def weights_source(weights: str, bundled: Path, backbone: str) -> str:
+    """Returns where the weights that settings name are read from.
 
     Args:
-        folder: Model folder of the bundled model.
+        weights: What the settings name; "bundled" for those of the bundled model.
+        bundled: Model folder of the bundled model.
         backbone: Backbone that the settings ask for.
 
     Returns:
-        Path of its `model.keras`.
+        Path of the bundled `model.keras`, or else `weights`.
 
     Raises:
-        InputError: If the model has another backbone, or its file is missing or damaged.
+        InputError: If the bundled model has another backbone, or its file is missing or damaged.
     """
-    info = load_model_info(folder)
-    name = info.name
-    check_files(folder, info, [MODEL_FILE])
-    if backbone not in name.split("/"):
+    if weights != "bundled":
+        return weights
+    info = load_model_info(bundled)
+    check_files(bundled, info, [MODEL_FILE])
+    if backbone not in info.name.split("/"):
         raise InputError(
-            f"model.weights: the bundled model is {name}, model.backbone is {backbone}. Leave"
+            f"model.weights: the bundled model is {info.name}, model.backbone is {backbone}. Leave"
             " model.backbone out."
         )
-    return str(folder / MODEL_FILE)
+    return str(bundled / MODEL_FILE)
 
 
 def load_keras_model(folder: Path, progress: Progress | None = None) -> "keras.Model":

@@ -15,8 +15,39 @@ the whole scene would.
 """
 
 
+class Rectangle:
+    """Rows and columns of a scene; the ends are past the last.
+
+    Attributes:
+        top: First row of pixels.
+        bottom: Row of pixels after the last.
+        left: First column of pixels.
+        right: Column of pixels after the last.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return self.right - self.left
+
+    @property
+    def region(self) -> tuple[int, int, int, int]:
+        """Top, bottom, left and right."""
+        return self.top, self.bottom, self.left, self.right
+
+
 @dataclass(frozen=True)
-class Block:
+class Block(Rectangle):
     """A rectangle of a scene.
 
     Attributes:
@@ -34,16 +65,6 @@ class Block:
     bottom: int
     left: int
     right: int
-
-    @property
-    def height(self) -> int:
-        """Rows of pixels."""
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        """Columns of pixels."""
-        return self.right - self.left
 
     @property
     def pixels(self) -> int:

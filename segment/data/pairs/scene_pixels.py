@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.cache import Cache
 from segment.core.labels.classes import IGNORED
+from segment.core.pixels.cache import Cache
 from segment.core.raster.orientation import UPRIGHT
 from segment.data.pairs.decoded import Decoded
 from segment.data.pairs.pair import Pair

@@ -7,10 +7,10 @@ import pytest
 
 from classify.config import AugmentSettings
 from classify.data.augment import augmentation
-from classify.data.dataset import Drawing, ImageDataset, ImagePixels, draw_chances, one_hot
+from classify.data.dataset import Drawing, ImageDataset, draw_chances, one_hot
 from classify.data.images import LabelledImage
 from classify.data.mixing import mix
-from classify.data.pixels import centre_crop, read_image
+from classify.data.pixels import ImagePixels, centre_crop, read_image
 from segment.core.pixels.normalise import BandStatistics
 from tests.classify.conftest import picture, write_class
 

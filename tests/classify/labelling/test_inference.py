@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify.data.dataset import ImageDataset, ImagePixels
+from classify.data.dataset import ImageDataset
 from classify.data.images import LabelledImage
-from classify.data.pixels import prepare, prepare_seen
+from classify.data.pixels import ImagePixels, prepare, prepare_seen
 from classify.labelling.inference import (
     answer,
     given_labels,

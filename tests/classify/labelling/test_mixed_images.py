@@ -16,7 +16,7 @@ from segment.core.cli.command import run
 from segment.core.errors import InputError
 from segment.core.model.info import LabelInfo
 from segment.core.raster.sources import Source
-from tests.conftest import write_raster
+from tests.conftest import write_bands
 from tests.fakes import FakeModel
 
 
@@ -39,28 +39,18 @@ def colors() -> np.ndarray:
     return pixels + np.array([0, 40, 80, 120], np.uint8)
 
 
-def write(path: Path, pixels: np.ndarray, names: Any = None, **profile: Any) -> Path:
-    if pixels.shape[2] > 3:
-        profile = {"photometric": "minisblack", "alpha": "no"} | profile
-    write_raster(path, pixels, **profile)
-    with rasterio.open(path, "r+") as file:
-        if names:
-            file.descriptions = names
-    return path
-
-
 def test_images_are_labelled_by_the_colours_that_they_name(tmp_path: Path, colors) -> None:
     scenes = [
-        write(tmp_path / "a.tif", colors[..., [3, 2, 1, 0]], ("NIR", "Blue", "Green", "Red")),
-        write(tmp_path / "b.tif", colors),
-        write(tmp_path / "c.tif", colors[..., :3]),
-        write(tmp_path / "d.tif", colors[..., [3, 2, 1, 0]], ("NIR", "Blue", "Green", "Red")),
-        write(tmp_path / "e.tif", colors[..., :2]),
+        write_bands(tmp_path / "a.tif", colors[..., [3, 2, 1, 0]], ("NIR", "Blue", "Green", "Red")),
+        write_bands(tmp_path / "b.tif", colors),
+        write_bands(tmp_path / "c.tif", colors[..., :3]),
+        write_bands(tmp_path / "d.tif", colors[..., [3, 2, 1, 0]], ("NIR", "Blue", "Green", "Red")),
+        write_bands(tmp_path / "e.tif", colors[..., :2]),
     ]
     found = list(predict_images(scenes, Labeller()))
     assert [one.given for one in found] == [["land"]] * 4 + [[]]
     assert "Received 2 of uint8" in str(found[4].problem)
-    infrared = write(tmp_path / "f.tif", colors, ("NIR", "Red", "Green", "SWIR"))
+    infrared = write_bands(tmp_path / "f.tif", colors, ("NIR", "Red", "Green", "SWIR"))
     (refused,) = predict_images([infrared], Labeller())
     assert "Received 4 of uint8. The file names none of its bands blue. Name" in str(refused)
     with pytest.raises(InputError, match="none of its bands blue"):
@@ -75,14 +65,14 @@ def test_images_are_labelled_by_the_colours_that_they_name(tmp_path: Path, color
 
 def test_bands_are_not_chosen_where_nobody_would_report_it(tmp_path: Path, colors) -> None:
     """As in scores of a data set."""
-    scene = write(tmp_path / "b.tif", colors)
+    scene = write_bands(tmp_path / "b.tif", colors)
     assert read_input(Source(scene), Labeller().info, []).shape == (16, 16, 3)
     with pytest.raises(InputError, match="Received 4 of uint8"):
         read_input(Source(scene), Labeller().info)
 
 
 def test_a_model_of_other_bands_takes_no_colours(tmp_path: Path, colors) -> None:
-    scene = write(tmp_path / "b.tif", colors)
+    scene = write_bands(tmp_path / "b.tif", colors)
     for labels in ({"read_bands": [8, 4, 3], "file_bands": 13}, {"band_names": ["B08", "x", "y"]}):
         (found,) = predict_images([scene], Labeller(labels))
         assert "Received 4 of uint8" in str(found.problem)
@@ -90,7 +80,9 @@ def test_a_model_of_other_bands_takes_no_colours(tmp_path: Path, colors) -> None
 
 def test_cells_are_labelled_by_the_same_bands(tmp_path: Path, colors: np.ndarray) -> None:
     colors[:, :16] = 0
-    scene = write(tmp_path / "a.tif", colors[..., [2, 1, 0, 3]], ("Blue", "Green", "Red", "NIR"))
+    scene = write_bands(
+        tmp_path / "a.tif", colors[..., [2, 1, 0, 3]], ("Blue", "Green", "Red", "NIR")
+    )
     plain = label_scene(scene, Labeller(), tmp_path / "plain", grid=16)
     notes = " ".join(plain.report["notes"])
     assert "Bands 3,2,1 of 4 are read" in notes and notes.endswith("--nodata 0")
@@ -103,10 +95,10 @@ def test_a_bad_scene_does_not_stop_the_cells_of_others(
     tmp_path: Path, colors, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     folder = tmp_path / "scenes"
-    write(folder / "a.tif", colors)
-    write(folder / "b.tif", colors[..., :2])
+    write_bands(folder / "a.tif", colors)
+    write_bands(folder / "b.tif", colors[..., :2])
     (folder / "c.tif").write_text("no raster")
-    whole = write(folder / "d.tif", colors).read_bytes()
+    whole = write_bands(folder / "d.tif", colors).read_bytes()
     (folder / "d.tif").write_bytes(whole[:1000])
     monkeypatch.setattr("segment.core.model.runtime.load_model", lambda *_, **__: Labeller())
     monkeypatch.setattr("segment.core.model.folder.load_model_info", lambda _: Labeller().info)

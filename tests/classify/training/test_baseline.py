@@ -12,8 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 import classify
 from classify.config import ModelSettings
-from classify.data.dataset import ImageDataset, ImagePixels
+from classify.data.dataset import ImageDataset
 from classify.data.images import LabelledImage
+from classify.data.pixels import ImagePixels
 from classify.training.baseline import fit_classical
 from segment.core.model.runtime import load_model
 from segment.core.pixels.normalise import BandStatistics

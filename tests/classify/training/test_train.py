@@ -4,10 +4,6 @@ what is refused.
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -32,6 +28,7 @@ from segment.core.tuning.trials import TrialFailed, final_score
 from tests.classify.conftest import QUICK, Lines, config, picture, save_weights, write_parts
 from tests.conftest import write_raster
 from tests.fakes import StopAfter
+from tests.killed_training import train_and_kill
 
 pytestmark = pytest.mark.heavy
 
@@ -296,27 +293,8 @@ def test_another_seed_trains_another_model(class_folders, tmp_path, no_pictures)
 @pytest.mark.slow
 def test_a_killed_training_goes_on(class_folders, tmp_path, no_pictures):
     data, output = class_folders(), tmp_path / "run"
-    settings = [
-        part
-        for s in [*QUICK, "training.epochs=60", "training.schedule=constant"]
-        for part in ("--set", s)
-    ]
-    command = [
-        sys.executable,
-        "-c",
-        "import classify.cli; classify.cli.train()",
-        str(data),
-        "--output",
-        str(output),
-        *settings,
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (output / CHECKPOINT).is_file() and process.poll() is None:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    with np.load(output / CHECKPOINT) as state:
-        done = len(json.loads(str(state["history"])))
+    quick = [*QUICK, "training.epochs=60", "training.schedule=constant"]
+    done = train_and_kill("classify", data, output, quick)
     settings = config(f"training.epochs={done + 1}", "training.schedule=constant")
     run = train(data, output, settings, resume=True)
     assert [row["epoch"] for row in run.history] == list(range(1, done + 2))

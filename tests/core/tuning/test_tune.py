@@ -55,7 +55,15 @@ with show_progress(False) as progress:
     tune(TASK, Path(sys.argv[1]), SPACE, search, progress)
 """
 
-
+FILES = [
+    "best.yaml",
+    "defaults.yaml",
+    "report.html",
+    "report.json",
+    "space.yaml",
+    "study.db",
+    "trials",
+]
 TASK = Task("tests.fake_training", [Path("pictures")], DEFAULTS, SCORES)
 
 
@@ -108,15 +116,7 @@ def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_p
         for word in ("Gain over the defaults", "Importance", "Slices", "Parallel coordinates")
     )
     assert "http" not in page.replace("http-equiv", "")
-    assert sorted(p.name for p in output.iterdir()) == [
-        "best.yaml",
-        "defaults.yaml",
-        "report.html",
-        "report.json",
-        "space.yaml",
-        "study.db",
-        "trials",
-    ]
+    assert sorted(p.name for p in output.iterdir()) == FILES
     assert not any((output / "trials").iterdir())
     assert sum("stopped after" in line for line in told.lines) == sum(
         t["state"] == "pruned" for t in report["trials"]

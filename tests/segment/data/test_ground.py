@@ -12,7 +12,6 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.data.collections import open_collections, open_tiles
-from segment.data.dataset import Drawing, TileDataset
 from segment.data.ground import patch_boxes
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels
@@ -95,6 +94,8 @@ def test_patches_of_one_image_keep_half_a_tile_apart(tmp_path_factory, tile, see
 @pytest.mark.heavy
 @pytest.mark.parametrize("zoom, sizes", [(0.0, None), (0.4, None), (0.0, (0.5, 3.0))])
 def test_random_crops_never_show_ground_beside_their_part(tmp_path, class_table, zoom, sizes):
+    from segment.data.dataset import Drawing, TileDataset  # imports Keras
+
     image, mask = scene()
     write_raster(tmp_path / "images" / "a.tif", image)
     write_raster(tmp_path / "masks" / "a.tif", mask)
@@ -191,7 +192,7 @@ def test_scenes_of_one_grid_keep_apart(tmp_path, class_table):
 
 
 def test_two_groups_are_divided_by_group_and_collections_by_their_own_number(tmp_path, class_table):
-    cut(tmp_path / "one", class_table)
+    cut(tmp_path / "one", class_table, size=256)
     cut(tmp_path / "two" / "a", class_table, size=64)
     cut(tmp_path / "two" / "b", class_table, size=64)
     assert open_tiles(tmp_path / "two", DataSettings(tile=TILE), 0).division.split == "group"

@@ -7,7 +7,6 @@ from segment.config import Config, DataSettings
 from segment.core.common_settings import PreprocessSettings
 from segment.core.config import load_settings
 from segment.core.labels.classes import IGNORED, save_class_table
-from segment.data.dataset import Drawing, TileDataset
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels
 from segment.data.splitting.crop_area import square_around
@@ -37,6 +36,8 @@ def rare_scene(root, class_table, labelled=1.0):
 
 def drawn_masks(root, class_table, balanced, epoch=0, count=400, **options):
     """Masks of an epoch of tiles, and the shares of their pixels that are labelled."""
+    from segment.data.dataset import Drawing, TileDataset  # imports Keras
+
     patches = grid_patches(find_pairs(root), TILE)
     pixels = TilePixels(class_table, "ignore", 100)
     found = survey({"train": patches}, TilePixels(class_table, "ignore", 0), TILE, OFF)

@@ -16,6 +16,7 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.model.runtime import load_model
 from segment.core.progress import Silent
+from segment.core.reports.page import Report
 from segment.data.collections import open_tiles
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.tiles import find_pairs
@@ -36,6 +37,13 @@ def reports(exploration, *words):
     some = [f for f in map(str, exploration.findings) if all(word in f for word in words)]
     assert len(some) == 1, (words, list(map(str, exploration.findings)))
     return some[0]
+
+
+@pytest.fixture(autouse=True)
+def _quick_pages(request, monkeypatch):
+    """Pages without the pixels of their figures, which take longer than all else."""
+    if request.node.get_closest_marker("heavy") is None:
+        monkeypatch.setattr(Report, "figure", lambda *_, **__: None)
 
 
 @pytest.fixture

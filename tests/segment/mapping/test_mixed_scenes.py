@@ -17,7 +17,7 @@ from segment.core.progress import Silent
 from segment.core.raster.sources import Source
 from segment.mapping.predict import predict_scene
 from segment.mapping.window import predict_window
-from tests.conftest import write_raster
+from tests.conftest import write_bands, write_raster
 from tests.fakes import FakeModel, PlaceModel
 
 PALETTE = {i: (i % 5, 7 * i % 256, 255 - i, 255) for i in range(256)}
@@ -41,16 +41,6 @@ def colors() -> np.ndarray:
     return np.random.default_rng(0).integers(4, 250, (60, 90, 4), np.uint8)
 
 
-def write(path: Path, pixels: np.ndarray, names: Any = None, **profile: Any) -> Path:
-    if pixels.shape[2] > 3:
-        profile = {"photometric": "minisblack", "alpha": "no"} | profile
-    write_raster(path, pixels, **profile)
-    with rasterio.open(path, "r+") as file:
-        if names:
-            file.descriptions = names
-    return path
-
-
 def with_palette(path: Path, indices: np.ndarray, **profile: Any) -> Path:
     write_raster(path, indices, **profile)
     with rasterio.open(path, "r+") as file:
@@ -67,12 +57,12 @@ def read(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("resample", [{}, {"gsd": 0.3, "resample": True}], ids=["own", "resampled"])
 def test_the_map_is_that_of_the_colours_alone(tmp_path: Path, colors: np.ndarray, resample) -> None:
     model = ThreeBands(bands=3, ground_sampling_distance=0.5)
-    rgb = write(tmp_path / "rgb.tif", colors[..., :3])
+    rgb = write_bands(tmp_path / "rgb.tif", colors[..., :3])
     expected = read(predict_scene(rgb, model, tmp_path / "rgb", **resample).classes)
     scenes = {
-        "named": write(tmp_path / "a.tif", colors[..., [3, 2, 1, 0]], ("NIR", "B", "G", "R")),
-        "turned": write(tmp_path / "b.tif", colors[..., [2, 1, 0]], ("B02", "B03", "B04")),
-        "unnamed": write(tmp_path / "c.tif", colors),
+        "named": write_bands(tmp_path / "a.tif", colors[..., [3, 2, 1, 0]], ("NIR", "B", "G", "R")),
+        "turned": write_bands(tmp_path / "b.tif", colors[..., [2, 1, 0]], ("B02", "B03", "B04")),
+        "unnamed": write_bands(tmp_path / "c.tif", colors),
     }
     for name, scene in scenes.items():
         result = predict_scene(scene, model, tmp_path / name, **resample)
@@ -93,9 +83,9 @@ def test_palettes_and_grey_are_mapped_as_pictures(tmp_path: Path, colors: np.nda
     looked_up = np.array([PALETTE[i][:3] for i in range(256)], np.uint8)[indices[..., 0]]
     for name, scene, pixels in (
         ("palette", with_palette(tmp_path / "p.tif", indices), looked_up),
-        ("grey", write(tmp_path / "g.tif", indices), np.repeat(indices, 3, axis=2)),
+        ("grey", write_bands(tmp_path / "g.tif", indices), np.repeat(indices, 3, axis=2)),
     ):
-        plain = write(tmp_path / f"{name}.tif", pixels)
+        plain = write_bands(tmp_path / f"{name}.tif", pixels)
         expected = predict_scene(plain, model, tmp_path / f"{name}1")
         found = predict_scene(scene, model, tmp_path / f"{name}2")
         assert np.array_equal(read(found.classes), read(expected.classes))
@@ -105,14 +95,18 @@ def test_palettes_and_grey_are_mapped_as_pictures(tmp_path: Path, colors: np.nda
 def test_what_a_model_does_not_map_is_refused_with_the_reason(tmp_path: Path, colors) -> None:
     rgb, four = FakeModel(bands=3), FakeModel(bands=4)
     cases = [
-        (write(tmp_path / "two.tif", colors[..., :2]), rgb, "2 bands of uint8.*--bands 1,1,1"),
         (
-            write(tmp_path / "cir.tif", colors, ("NIR", "Red", "Green", "SWIR")),
+            write_bands(tmp_path / "two.tif", colors[..., :2]),
+            rgb,
+            "2 bands of uint8.*--bands 1,1,1",
+        ),
+        (
+            write_bands(tmp_path / "cir.tif", colors, ("NIR", "Red", "Green", "SWIR")),
             rgb,
             "The file names none of its bands blue",
         ),
-        (write(tmp_path / "dem.tif", colors[..., :1].astype("f4")), rgb, "1 band of float32"),
-        (write(tmp_path / "five.tif", colors[..., [0, 1, 2, 3, 3]]), four, "--bands 1,2,3,4"),
+        (write_bands(tmp_path / "dem.tif", colors[..., :1].astype("f4")), rgb, "1 band of float32"),
+        (write_bands(tmp_path / "five.tif", colors[..., [0, 1, 2, 3, 3]]), four, "--bands 1,2,3,4"),
         (with_palette(tmp_path / "p.tif", colors[..., :1]), four, "palette"),
     ]
     for scene, model, reason in cases:
@@ -126,7 +120,7 @@ def test_what_a_model_does_not_map_is_refused_with_the_reason(tmp_path: Path, co
 def test_a_model_that_names_its_bands_reads_them_in_its_order(tmp_path: Path, colors) -> None:
     model = FakeModel(bands=4, band_names=["near infrared", "red", "green", "blue"])
     colors[..., 3] %= 5
-    scene = write(tmp_path / "a.tif", colors, ("Red", "Green", "Blue", "NIR"))
+    scene = write_bands(tmp_path / "a.tif", colors, ("Red", "Green", "Blue", "NIR"))
     result = predict_scene(scene, model, tmp_path)
     assert np.array_equal(read(result.classes), colors[..., 3] * 10)
     assert any("Bands 4,1,2,3 of 4 are read" in note for note in result.report["notes"])
@@ -134,7 +128,7 @@ def test_a_model_that_names_its_bands_reads_them_in_its_order(tmp_path: Path, co
 
 def test_a_map_of_other_bands_is_not_resumed(tmp_path: Path, colors: np.ndarray) -> None:
     """The names in the file decide, so they are part of what a map is made of."""
-    scene = write(tmp_path / "a.tif", colors)
+    scene = write_bands(tmp_path / "a.tif", colors)
     first = predict_scene(scene, ThreeBands(bands=3), tmp_path / "maps")
     stamp = scene.stat()
     with rasterio.open(scene, "r+") as file:
@@ -149,7 +143,7 @@ def test_a_map_of_other_bands_is_not_resumed(tmp_path: Path, colors: np.ndarray)
 @pytest.mark.parametrize("gsd", [None, 0.1])
 def test_a_range_is_nodata_on_the_scenes_own_grid(tmp_path: Path, colors, nodata, gsd) -> None:
     colors[20:, 50:] = np.random.default_rng(1).integers(0, 4, (40, 40, 4))
-    scene = write(tmp_path / "a.tif", colors[..., :3])
+    scene = write_bands(tmp_path / "a.tif", colors[..., :3])
     model = ThreeBands(bands=3, ground_sampling_distance=0.2)
     options = {"gsd": gsd, "resample": gsd is not None or None}
     plain = predict_scene(scene, model, tmp_path / "plain", **options)
@@ -165,7 +159,7 @@ def mixed_scenes(folder: Path) -> tuple[set[str], dict[str, str]]:
     mapped, refused = set(), {}
 
     def add(name: str, pixels: np.ndarray, reason: str | None = None, **options: Any) -> None:
-        write(folder / name, pixels, **options)
+        write_bands(folder / name, pixels, **options)
         if reason is None:
             mapped.add(Path(name).stem)
         else:
@@ -190,7 +184,9 @@ def mixed_scenes(folder: Path) -> tuple[set[str], dict[str, str]]:
             refused[f"{name}{number}.tif"] = "not recognized"
         with_palette(folder / f"palette{number}.tif", random.integers(0, 9, (20, 30, 1), np.uint8))
         mapped.add(f"palette{number}")
-        cut = write(folder / f"cut{number}.tif", random.integers(0, 250, (99, 99, 3), np.uint8))
+        cut = write_bands(
+            folder / f"cut{number}.tif", random.integers(0, 250, (99, 99, 3), np.uint8)
+        )
         cut.write_bytes(cut.read_bytes()[:5000])
         refused[cut.name] = "cannot be read"
     add("16_bit_named.tif", random.integers(0, 9999, (9, 9, 13), np.uint16))
@@ -248,8 +244,8 @@ def call(command: str, *arguments: object) -> int:
 def test_problems_of_the_whole_command_come_before_those_of_scenes(
     tmp_path: Path, capsys, options: list[str], problem: str
 ) -> None:
-    scene = write(tmp_path / "a.tif", np.zeros((9, 9, 3), np.uint8))
-    copy = write(tmp_path / "more" / "a.tif", np.zeros((9, 9, 3), np.uint8))
+    scene = write_bands(tmp_path / "a.tif", np.zeros((9, 9, 3), np.uint8))
+    copy = write_bands(tmp_path / "more" / "a.tif", np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "text.tif").write_text("no raster")
     places = {"TRUTH": scene, "COPY": copy}
     chosen = [places.get(option, option) for option in options]
@@ -263,8 +259,8 @@ def test_problems_of_the_whole_command_come_before_those_of_scenes(
 def test_bands_that_are_asked_for_count_in_the_scenes_that_have_them(
     tmp_path: Path, colors, monkeypatch, capsys
 ) -> None:
-    write(tmp_path / "four.tif", colors % 5)
-    write(tmp_path / "three.tif", colors[..., :3] % 5)
+    write_bands(tmp_path / "four.tif", colors % 5)
+    write_bands(tmp_path / "three.tif", colors[..., :3] % 5)
     loading = "segment.core.onnx_models.loading.load_model"
     monkeypatch.setattr(loading, lambda *_, **__: FakeModel(3))
     scenes = [tmp_path / "four.tif", tmp_path / "three.tif"]
@@ -322,7 +318,7 @@ def test_ctrl_c_stops_all_scenes() -> None:
 
 def test_the_report_holds_the_notes(tmp_path: Path, colors: np.ndarray) -> None:
     colors[:30] = 0
-    scene = write(tmp_path / "a.tif", colors)
+    scene = write_bands(tmp_path / "a.tif", colors)
     result = predict_scene(scene, FakeModel(bands=3), tmp_path, progress=Silent())
     notes = json.loads(result.report_file.read_text())["notes"]
     assert sum("bands 1,2,3 are read" in n for n in notes) == 1

@@ -4,10 +4,6 @@ refused.
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +35,7 @@ from segment.training.scoring import Evaluation
 from segment.training.training_tiles import fit_novelty_detector
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import StopAfter
+from tests.killed_training import train_and_kill
 from tests.segment.data.test_mask_reading import Lines
 
 pytestmark = pytest.mark.heavy
@@ -128,27 +125,8 @@ def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_fo
 @pytest.mark.slow
 def test_a_killed_training_goes_on(tile_folder, tmp_path):
     root, output = tile_folder(), tmp_path / "run"
-    settings = [
-        part
-        for setting in [*QUICK, "training.epochs=40", "training.schedule=constant"]
-        for part in ("--set", setting)
-    ]
-    command = [
-        sys.executable,
-        "-c",
-        "import segment.cli; segment.cli.train()",
-        str(root),
-        "--output",
-        str(output),
-        *settings,
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (output / CHECKPOINT).is_file() and process.poll() is None:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    with np.load(output / CHECKPOINT) as state:
-        done = len(json.loads(str(state["history"])))
+    quick = [*QUICK, "training.epochs=40", "training.schedule=constant"]
+    done = train_and_kill("segment", root, output, quick)
     settings = config(f"training.epochs={done + 1}", "training.schedule=constant")
     run = segment.train(root, output, settings, resume=True)
     assert [row["epoch"] for row in run.history] == list(range(1, done + 2))

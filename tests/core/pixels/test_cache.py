@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from segment.core.cache import Cache
 from segment.core.labels.classes import Class, ClassTable
+from segment.core.pixels.cache import Cache
 from segment.data.pixels import TilePixels
 from segment.data.tiles import find_pairs
 
