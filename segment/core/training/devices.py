@@ -18,6 +18,7 @@ from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.backend import MACHINES, count_machines
 from segment.core.networks.layers import weighted_layers
+from segment.core.training.fused import fused_normalisation
 from segment.core.training.shared_batches import SharedBatches
 
 Loss = Callable[[Any, Any], Any]
@@ -94,7 +95,7 @@ class Devices:
         Returns:
             Mean loss of the epoch.
         """
-        with self.scope():
+        with self.scope(), fused_normalisation(model):
             self.prepare(model)
             fitted = model.fit(
                 SharedBatches(batches, self.count, self.machine, self.machines),
