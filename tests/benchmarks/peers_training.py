@@ -56,13 +56,14 @@ class Tiles(Dataset):
 
 
 def focal_and_dice(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Focal loss with gamma 2 and soft Dice of the batch, in float32."""
+    """Focal loss with gamma 2 and soft Dice of the batch, in float32, without unlabelled pixels."""
     log = torch.log_softmax(logits.float(), 1)
-    p, truth = log.exp(), truth.long()[:, None]
+    scored = (truth != 255)[:, None]
+    p, truth = log.exp() * scored, truth.long()[:, None] * scored
     chosen = log.gather(1, truth)
-    focal = -((1 - chosen.exp()) ** 2 * chosen).mean()
-    true = torch.zeros_like(p).scatter_(1, truth, 1.0)
-    hits, both = ((part).sum((0, 2, 3)) for part in (true * p, true + p))
+    focal = -((1 - chosen.exp()) ** 2 * chosen * scored).sum() / scored.sum()
+    true = torch.zeros_like(p).scatter_(1, truth, scored.float())
+    hits, both = (part.sum((0, 2, 3)) for part in (true * p, true + p))
     return focal + (1 - 2 * hits / both)[true.sum((0, 2, 3)) > 0].mean()
 
 

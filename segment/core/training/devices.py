@@ -95,16 +95,17 @@ class Devices:
         Returns:
             Mean loss of the epoch.
         """
-        with self.scope(), fused_normalisation(model):
+        with self.scope():
             self.prepare(model)
-            fitted = model.fit(
-                SharedBatches(batches, self.count, self.machine, self.machines),
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                shuffle=False,
-                verbose=0,
-                callbacks=[callback],
-            )
+            with fused_normalisation(model):
+                fitted = model.fit(
+                    SharedBatches(batches, self.count, self.machine, self.machines),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[callback],
+                )
         return float(fitted.history["loss"][0])
 
 
