@@ -1,7 +1,7 @@
 # make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those
 # that take long, too; make test-fast: those that need neither Keras nor other processes, a minute.
 # All make .venv on first use.
-.PHONY: demo test test-all test-fast lint docs qgis release-check bench bench-peers clean
+.PHONY: demo test test-all test-fast lint docs qgis release-check bench bench-peers bench-train clean
 
 # the first Python of 3.11 to 3.13 that starts; another one: make PYTHON=python3.13 demo
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -47,6 +47,10 @@ bench: .venv/.installed
 
 bench-peers: bench/peers/.installed
 	@.venv/bin/python -m tests.benchmarks peers
+
+# a training step against the same network in PyTorch, half an hour
+bench-train: bench/peers/.installed
+	@.venv/bin/python -m tests.benchmarks train_step
 
 bench/peers/.installed: .venv/.installed tests/benchmarks/peers.txt
 	@echo "installing PyTorch into bench/peers (once, about 6 GB) ..."

@@ -81,6 +81,15 @@ def _light(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _float32() -> Iterator[None]:
+    """Trains in float32 on every machine where nothing else is set."""
+    with pytest.MonkeyPatch.context() as patch:
+        times = {"float32": 1.0, "mixed_bfloat16": 1.0}
+        patch.setattr("segment.core.training.precision.measure", lambda: times)
+        yield
+
+
 @pytest.fixture
 def class_table() -> ClassTable:
     """Class table of land and water."""

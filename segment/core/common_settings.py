@@ -42,7 +42,8 @@ class TrainingSettings(Settings):
             epochs. It must be less than `epochs`.
         clip_norm: Largest norm of the gradient. 0: no clipping.
         average: Decay of the moving average of the weights over steps, e.g. 0.999. 0: no average.
-        precision: Floating-point precision. auto: mixed (bfloat16) on a GPU.
+        precision: Floating-point precision. auto: mixed (bfloat16) on a GPU, and where the
+            processor is measured to compute bfloat16 clearly faster, see `choose_precision`.
         early_stopping: Epochs without a better validation score after which training ends.
             0: never.
         tensorboard: Whether logs for TensorBoard are written.
@@ -80,7 +81,7 @@ class TrainingSettings(Settings):
         description="of the weights over steps, decay of their moving average, e.g. 0.999; 0: none",
     )
     precision: Literal["auto", "float32", "mixed"] = Field(
-        default="auto", description="auto: mixed (bfloat16) on a GPU"
+        default="auto", description="auto: mixed where bfloat16 is faster: on a GPU, or measured"
     )
     early_stopping: int = Field(
         default=0,

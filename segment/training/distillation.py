@@ -36,7 +36,7 @@ from segment.core.pixels.normalise import normalisation
 from segment.core.progress import Progress
 from segment.core.training.history import Row
 from segment.core.training.loop import fit
-from segment.core.training.optimizers import dtype_policy, keep_float32, wanted_precision
+from segment.core.training.optimizers import dtype_policy, keep_float32
 from segment.core.training.session import Training, start_session
 from segment.training.crops import RGB_STATISTICS, Crops, read_image
 from segment.training.feature_comparison import compare
@@ -143,11 +143,11 @@ def imitate(
     scored = Crops(
         shuffled[:held_out], config.size, batch, max(config.crops // 10, 1), seed=settings.seed
     )
-    with dtype_policy(wanted_precision(settings)):
+    with dtype_policy(session.precision.policy):
         teacher, student = _load_teacher(config, session.progress), _build_student(config)
         names = config.teacher, config.student
         network = compare(teacher, student, _teacher_normalisation(config), names, config.size)
-    kept = keep_float32(student, settings, lambda: _build_student(config))
+    kept = keep_float32(student, session.precision.policy, lambda: _build_student(config))
 
     def validate() -> Row:
         missed = [network.predict_on_batch(scored[i][0]) for i in range(len(scored))]

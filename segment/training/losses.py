@@ -74,15 +74,18 @@ def focal(
     Returns:
         A scalar tensor.
     """
-    admitted = _look_up(_sets(labels, probabilities).admitted(), reference, probabilities)
-    count = ops.sum(admitted, axis=-1)
-    scored = ops.cast(count > 0, probabilities.dtype)
-    p = ops.clip(ops.sum(admitted * probabilities, axis=-1), _SMALLEST, 1.0)
+    sets = _sets(labels, probabilities)
+    codes, answers = _codes_and_answers(reference, probabilities, sets)
+    table = sets.admitted()[: sets.count]
+    # where each code is its own class, the product would change nothing
+    admitted = ops.matmul(codes, table) if sets.unions else codes
+    p = ops.clip(ops.sum(admitted * answers, axis=-1), _SMALLEST, 1.0)
     # the clip below keeps the gradient finite where p reaches 1 and gamma is below 1
     hardness = ops.power(ops.clip(1.0 - p, _SMALLEST, 1.0), gamma) if gamma else 1.0
-    weight = ops.sum(admitted * ops.convert_to_tensor(weights), axis=-1) / ops.maximum(count, 1.0)
-    loss = -weight * hardness * ops.log(p)
-    return ops.sum(loss * scored) / ops.maximum(ops.sum(scored), 1.0)
+    # the weight of a pixel that is not scored is 0
+    weight = ops.matmul(codes, (table @ weights / table.sum(1)).astype(np.float32))
+    loss = ops.sum(-weight * hardness * ops.log(p))
+    return loss / ops.maximum(ops.sum(codes), 1.0)
 
 
 def dice(reference: Any, probabilities: Any, weights: Any, labels: LabelSets | None = None) -> Any:
@@ -129,13 +132,14 @@ def _sets(labels: LabelSets | None, probabilities: Any) -> LabelSets:
     return labels or LabelSets([""] * probabilities.shape[-1])
 
 
-def _look_up(table: Any, reference: Any, probabilities: Any) -> Any:
-    """Returns the row of a table (256, classes) for each pixel, (batch, rows, columns, classes)."""
-    return ops.take(
-        ops.convert_to_tensor(table, dtype=probabilities.dtype),
-        ops.cast(reference, "int32"),
-        axis=0,
-    )
+def _codes_and_answers(reference: Any, probabilities: Any, sets: LabelSets) -> tuple[Any, Any]:
+    """Returns the codes, one-hot (pixels, codes), and the probabilities (pixels, classes).
+
+    The row of a pixel that is not scored is all 0.
+    """
+    flat = ops.reshape(ops.cast(reference, "int32"), (-1,))
+    codes = ops.one_hot(flat, sets.count, dtype=probabilities.dtype)
+    return codes, ops.reshape(probabilities, (-1, probabilities.shape[-1]))
 
 
 def _overlap_loss(
@@ -151,11 +155,13 @@ def _overlap_loss(
     reference pixels and probabilities. Only pixels of the batch where the membership in the class
     is certain are counted. Absent classes have no overlap to learn from.
     """
-    sets, axes = _sets(labels, probabilities), (0, 1, 2)
-    positive = _look_up(sets.positive(), reference, probabilities)
-    certain = _look_up(sets.certain(), reference, probabilities)
-    hits, true = ops.sum(positive * probabilities, axis=axes), ops.sum(positive, axis=axes)
-    both = ops.maximum(true + ops.sum(probabilities * certain, axis=axes), _SMALLEST)
+    sets = _sets(labels, probabilities)
+    codes, answers = _codes_and_answers(reference, probabilities, sets)
+    # (codes, classes): probability of each class on the pixels of each code; small from here on
+    found, counts = ops.matmul(ops.transpose(codes), answers), ops.sum(codes, axis=0)
+    positive, certain = sets.positive()[: sets.count], sets.certain()[: sets.count]
+    hits, true = ops.sum(positive * found, axis=0), ops.matmul(counts, positive)
+    both = ops.maximum(true + ops.sum(certain * found, axis=0), _SMALLEST)
     losses = 1.0 - overlap(hits, both)
     shares = ops.convert_to_tensor(weights) * ops.cast(true > 0, losses.dtype)
     return ops.sum(losses * shares) / ops.maximum(ops.sum(shares), _SMALLEST)

@@ -3,6 +3,7 @@
 Usage: python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE]
 [--classifier RUN] [--ground FOLDER] [--images FOLDER] [--size PIXELS] [--blocks N...]
 [--collections FOLDER] [--set KEY=VALUE] [--sampler NAME] [--seed N]
+[--rounds N] [--steps N] [--contestants NAME...]
 """
 
 import argparse
@@ -27,6 +28,7 @@ from tests.benchmarks.samplers import samplers
 from tests.benchmarks.seams import killed, seams
 from tests.benchmarks.speed import naive, quantised, start, throughput
 from tests.benchmarks.tiles import tiles
+from tests.benchmarks.train_step import train_step
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
@@ -39,6 +41,7 @@ BY_THEMSELVES = (
     "leave_one_out",
     "samplers",
     "one_scene",
+    "train_step",
 )
 
 
@@ -47,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last ten by default"
+        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eleven by default"
     )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
@@ -94,6 +97,11 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the images and of the sampler of few_images"
     )
+    parser.add_argument("--rounds", type=int, default=5, help="turns of train_step")
+    parser.add_argument("--steps", type=int, default=8, help="steps of a turn of train_step")
+    parser.add_argument(
+        "--contestants", nargs="+", default=[], help='some of train_step, e.g. "tensorflow mixed"'
+    )
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
@@ -118,6 +126,8 @@ def main() -> None:
         samplers()
     if "one_scene" in names:
         one_scene()
+    if "train_step" in names:
+        train_step(given.rounds, given.steps, given.contestants)
     if "leave_one_out" in names:
         leave_one_out(given.collections, given.set)
     mapping = [name for name in names if name not in BY_THEMSELVES]

@@ -18,6 +18,7 @@ from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.model.backend import MACHINES, count_machines
 from segment.core.networks.layers import weighted_layers
+from segment.core.training.fused import fused_normalisation
 from segment.core.training.shared_batches import SharedBatches
 
 Loss = Callable[[Any, Any], Any]
@@ -96,14 +97,15 @@ class Devices:
         """
         with self.scope():
             self.prepare(model)
-            fitted = model.fit(
-                SharedBatches(batches, self.count, self.machine, self.machines),
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                shuffle=False,
-                verbose=0,
-                callbacks=[callback],
-            )
+            with fused_normalisation(model):
+                fitted = model.fit(
+                    SharedBatches(batches, self.count, self.machine, self.machines),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[callback],
+                )
         return float(fitted.history["loss"][0])
 
 

@@ -13,6 +13,7 @@ from segment.core.reports.figures import plot_history
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE, Report, training_report
 from segment.core.splits import Part
 from segment.core.training.history import Row, best_row
+from segment.core.training.precision import load_precision
 from segment.core.training.run_folder import CURVES_FILE
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def finish_run(
         ("Best epoch", int(best_row(history, results.monitor)["epoch"])),
         ("Backend", info.training["backend"]),
     ]
+    if precision := load_precision(output):
+        facts.append(("Precision", precision))
     page = training_report(f"{info.name} trained on {named}", facts, history, results.panels)
     for part in results.scores:
         results.add_scores(page, _PART_NAMES[part], part)

@@ -11,20 +11,7 @@ import keras
 from segment.core.common_settings import TrainingSettings
 from segment.core.model.backend import has_gpu
 from segment.core.training.devices import Devices
-
-
-def wanted_precision(settings: TrainingSettings) -> str:
-    """Chooses the precision of the computation.
-
-    Args:
-        settings: Settings of the training.
-
-    Returns:
-        Name of a Keras dtype policy: "mixed_bfloat16" where the settings ask for it, or leave the
-        choice open and there is a GPU, which profits from it; otherwise "float32".
-    """
-    mixed = settings.precision == "mixed" or (settings.precision == "auto" and has_gpu())
-    return "mixed_bfloat16" if mixed else "float32"
+from segment.core.training.fused import fused_adam
 
 
 @contextmanager
@@ -43,7 +30,7 @@ def dtype_policy(name: str) -> Iterator[None]:
 
 
 def keep_float32(
-    network: keras.Model, settings: TrainingSettings, build: Callable[[], keras.Model]
+    network: keras.Model, policy: str, build: Callable[[], keras.Model]
 ) -> Callable[[], keras.Model]:
     """Prepares a float32 copy of a network that is trained in another precision.
 
@@ -52,13 +39,13 @@ def keep_float32(
 
     Args:
         network: Network that is trained.
-        settings: Settings of the training.
+        policy: Dtype policy of the training.
         build: Makes another network of the same structure.
 
     Returns:
         A function that returns the network to save, with its current weights.
     """
-    if wanted_precision(settings) == "float32":
+    if policy == "float32":
         return lambda: network
     with dtype_policy("float32"):
         other = build()
@@ -141,7 +128,9 @@ def build_optimizer(
         options |= {"use_ema": True, "ema_momentum": settings.average}
     if settings.clip_norm:
         options["global_clipnorm"] = settings.clip_norm
-    return devices.optimizer(kind)(**options)
+    # an optimiser of several devices has its own operations
+    kind = fused_adam(kind) if devices.count == 1 else devices.optimizer(kind)
+    return kind(**options)
 
 
 def compile_phase(

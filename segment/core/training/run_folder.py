@@ -31,9 +31,11 @@ from segment.core.training.history import HISTORY
 
 CURVES_FILE = "curves.png"
 DURATION_FILE = "duration.json"
+PRECISION_FILE = "precision.json"
 _RUN_FILES = (
     CONFIG_FILE,
     DURATION_FILE,
+    PRECISION_FILE,
     HISTORY,
     CURVES_FILE,
     REPORT_FILE,
@@ -50,7 +52,7 @@ _RUN_FILES = (
     "grids",
     "generated",
 )
-_BEGUN = (CONFIG_FILE, DURATION_FILE, RECORD_FILE, "grids", "generated")
+_BEGUN = (CONFIG_FILE, DURATION_FILE, PRECISION_FILE, RECORD_FILE, "grids", "generated")
 _CHANGEABLE = ("training.epochs", "training.early_stopping", "data.root", *MACHINERY)
 
 

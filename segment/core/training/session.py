@@ -17,7 +17,8 @@ from segment.core.networks.pretrained import Built
 from segment.core.progress import Progress, Silent
 from segment.core.training.devices import Devices, take_devices
 from segment.core.training.history import Row
-from segment.core.training.optimizers import Phase, dtype_policy, keep_float32, wanted_precision
+from segment.core.training.optimizers import Phase, dtype_policy, keep_float32
+from segment.core.training.precision import Precision, choose_precision
 from segment.core.training.run_folder import check_run, run_folder
 
 B = TypeVar("B", bound=Built)
@@ -35,6 +36,7 @@ class Session(Generic[C]):
         resume: Whether the run in the folder is continued.
         overwrite: Whether an earlier run there may be replaced.
         devices: Devices that share each batch.
+        precision: Precision that the network is trained in.
         progress: Where progress is reported.
     """
 
@@ -44,6 +46,7 @@ class Session(Generic[C]):
     resume: bool = False
     overwrite: bool = False
     devices: Devices = field(default_factory=Devices)
+    precision: Precision = field(default_factory=Precision)
     progress: Progress = field(default_factory=Silent)
 
     def build(self, build: Callable[[], B]) -> B:
@@ -55,7 +58,7 @@ class Session(Generic[C]):
         Returns:
             The network.
         """
-        with dtype_policy(wanted_precision(self.settings)):
+        with dtype_policy(self.precision.policy):
             built = build()
         self.progress.say(describe_network(built.network))
         if built.loaded:
@@ -75,7 +78,7 @@ class Session(Generic[C]):
         Returns:
             A function of the row of the epoch, for `save_best` of `Training`.
         """
-        kept = keep_float32(network, self.settings, build)
+        kept = keep_float32(network, self.precision.policy, build)
 
         def save(row: Row) -> None:
             scored = info.model_copy(update={"scores": {"validation": row}})
@@ -95,6 +98,7 @@ class Session(Generic[C]):
             Interrupted: On Ctrl-C.
         """
         with run_folder(self.folder, self.config, self.resume, self.overwrite):
+            self.precision.save(self.folder)
             if record:
                 keep_record(self.folder, record, self.resume)
             yield
@@ -150,12 +154,16 @@ def start_session(
         The session.
 
     Raises:
-        InputError: As `check_run` and `take_devices`.
+        InputError: As `check_run`, `take_devices` and `choose_precision`.
     """
     folder = Path(output)
     check_run(folder, config, resume=resume, overwrite=overwrite)
     devices = take_devices(settings)
+    precision = choose_precision(settings, folder if resume else None)
     keras.utils.set_random_seed(settings.seed)
+    progress = progress or Silent()
+    if settings.precision == "auto":
+        progress.say(f"precision {precision}")
     return Session(
         folder=folder,
         config=config,
@@ -163,7 +171,8 @@ def start_session(
         resume=resume,
         overwrite=overwrite,
         devices=devices,
-        progress=progress or Silent(),
+        precision=precision,
+        progress=progress,
     )
 
 

@@ -70,6 +70,7 @@ def test_a_run_folder_is_whole(finished):
         "config.yaml",
         "history.csv",
         "curves.png",
+        "precision.json",
         "report.json",
         "report.html",
         "checkpoints",

@@ -24,7 +24,7 @@ from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
 from segment.core.training.checkpoints import CHECKPOINT
-from segment.core.training.optimizers import build_optimizer, wanted_precision
+from segment.core.training.optimizers import build_optimizer
 from segment.data.dataset import Drawing, TileDataset
 from segment.data.patches import Patch, grid_patches
 from segment.data.pixels import TilePixels
@@ -72,6 +72,7 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
         "config.yaml",
         "history.csv",
         "curves.png",
+        "precision.json",
         "report.json",
         "report.html",
         "checkpoints",
@@ -271,14 +272,6 @@ def test_warm_up_rises_linearly():
         TrainingSettings(learning_rate=1, warmup_epochs=2, epochs=10), 100
     )._learning_rate
     assert float(rate(99)) == pytest.approx(0.5) and float(rate(199)) == pytest.approx(1)
-
-
-def test_precision_is_mixed_where_asked_for_or_where_it_pays(monkeypatch):
-    monkeypatch.setattr("segment.core.training.optimizers.has_gpu", lambda: True)
-    assert wanted_precision(TrainingSettings()) == "mixed_bfloat16"
-    monkeypatch.setattr("segment.core.training.optimizers.has_gpu", lambda: False)
-    assert wanted_precision(TrainingSettings()) == "float32"
-    assert wanted_precision(TrainingSettings(precision="mixed")) == "mixed_bfloat16"
 
 
 @pytest.mark.slow
