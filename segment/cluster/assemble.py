@@ -86,7 +86,7 @@ class MapAssembly(SceneJob[SceneMap]):
         self, stage: Stage, holes: set[Block], seconds: float, details: dict[str, Any]
     ) -> dict[str, Any]:
         with self._open_scene() as work:
-            journal = Journal(stage.work, work.area.width)
+            journal = Journal(stage.work, work.area.height, work.area.width)
             for row in range(len(self.blocks.rows) - 1):
                 with ExitStack() as stack:
                     files = {

@@ -168,7 +168,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             staged_files(Path(output), names, overwrite, description if resume else None)
         )
         raster, area = opened.raster, opened.area
-        journal = Journal(stage.work, area.width)
+        journal = Journal(stage.work, area.height, area.width)
         with _resumable(journal, area.height, resume):
             remaining = (area.top + journal.rows, *area.region[1:])
             advance = partial(progress.advance, f"mapping {source.name}") if progress else None

@@ -24,10 +24,11 @@ from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.core.reports.map_pictures import read_photograph, write_pictures
+from segment.map_outputs.confidence import suggest_windows, write_confidence_raster
 from segment.map_outputs.map_page import write_map_page
 from segment.map_outputs.polygons import write_polygons
 from segment.mapping.familiarity import describe_familiarity
-from segment.mapping.journal import CLASSES, Journal, suggest_windows, write_confidence_raster
+from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
@@ -159,7 +160,8 @@ class OpenScene:
             report["area_of_interest"] = describe_area(options.aoi, self.area)
         if files.suggestions:
             path, table = files.suggestions, self.palette.table
-            found = suggest_windows(journal, path, self.grid, table, options.suggest)
+            rows = journal.file(CLASSES), journal.file(CONFIDENCE)
+            found = suggest_windows(*rows, path, self.grid, table, options.suggest)
             report["suggestions"], fewer = found
             notes += fewer
         if self.reference:
@@ -191,12 +193,10 @@ class OpenScene:
         with ThreadPoolExecutor(1) as pool:
             # while the rasters are compressed
             photograph = pool.submit(read_photograph, self.source, damaged, self.area.region)
-            rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
-            write_class_raster(
-                rows, checksum, files.classes, grid, class_table, tally.pixels, "land cover"
-            )
+            rows = journal.raw(CLASSES)
+            write_class_raster(rows, files.classes, grid, class_table, tally.pixels, "land cover")
             if files.confidence:
-                write_confidence_raster(journal, files.confidence, grid)
+                write_confidence_raster(journal.raw(CONFIDENCE), files.confidence, grid)
             preview = write_pictures(
                 files.classes,
                 grid,

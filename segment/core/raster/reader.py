@@ -172,7 +172,10 @@ class Raster(RasterHeader):
         window = Window(column, row, width, height)
         quiet = without_warnings() if self.alpha_bands else nullcontext()
         with readable(self.path), quiet:
-            pixels = self.dataset.read(bands, window=window).transpose(1, 2, 0)
+            # straight to their places: moving them there would take as long as decoding them
+            dtype = self.dataset.dtypes[bands[0] - 1]
+            pixels = np.empty((window.height, window.width, len(bands)), dtype)
+            self.dataset.read(bands, window=window, out=pixels.transpose(2, 0, 1))
             valid = np.ones((height, width), bool)
             if masked:
                 valid = (self.dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
