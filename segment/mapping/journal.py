@@ -17,7 +17,7 @@ from segment.core.disk import broken_write
 from segment.core.labels.classes import IGNORED
 from segment.core.maps.cog import RawRows, overview_sizes
 from segment.map_outputs.confidence import CONFIDENCE_STEPS
-from segment.mapping.loop import RowStrip
+from segment.merging import RowStrip
 
 _JOURNAL = "journal.json"
 _AT_A_TIME = 2**24  # bytes
@@ -105,8 +105,7 @@ class Journal:
 
     Each raster of the map has a file of plain rows (one byte per pixel, from the top), and
     `journal.json` is beside these files. It is replaced as a whole after each row strip, so at any
-    moment it describes complete rows. Overviews of the classes grow with the rows; they are made
-    again from the rows of an earlier run.
+    moment it describes complete rows. Overviews of the classes grow with the rows.
 
     Attributes:
         folder: Folder of the files.
@@ -133,7 +132,6 @@ class Journal:
         self.rows = 0
         self.state: dict[str, Any] | None = None
         self._checksums: dict[str, int] = {}
-        # no journal, or not a complete one, as after a power cut: start from the beginning
         with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
             found = json.loads((folder / _JOURNAL).read_text())
             sums = {name: self._sum_up(name, found["rows"]) for name in found["checksums"]}
