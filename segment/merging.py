@@ -1,9 +1,16 @@
-"""Merging of the probabilities of overlapping tiles."""
+"""Merging of the probabilities of overlapping tiles into finished rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.labels.classes import IGNORED
 from segment.tiling import Window
+
+_PIECE = 64  # rows handled at a time, so that temporary arrays stay small
 
 
 def blend_weights(tile: int) -> NDArray[np.float32]:
@@ -92,6 +99,51 @@ class RowMerger:
             self._sums[:kept] = self._sums[self._window.plan.tile - kept :]
             self._sums[kept:] = 0
         self._index += 1
+
+
+@dataclass(frozen=True)
+class RowStrip:
+    """Finished rows of a map.
+
+    Attributes:
+        start: First row of the strip.
+        probabilities: Shape (rows, width, classes), float32; valid only until the next strip is
+            requested.
+        valid: Shape (rows, width); False where the scene holds no data.
+    """
+
+    start: int
+    probabilities: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+    def labels(self) -> NDArray[np.uint8]:
+        """Returns the index of the most probable class.
+
+        Returns:
+            Shape (rows, width); 255 where not valid.
+        """
+        return self._by_pixel(lambda probabilities: probabilities.argmax(axis=2))
+
+    def confidence(self, steps: int) -> NDArray[np.uint8]:
+        """Returns the probability of the most probable class.
+
+        Args:
+            steps: Value for probability 1, at most 254.
+
+        Returns:
+            Shape (rows, width), 0 to `steps`; 255 where not valid.
+        """
+        return self._by_pixel(lambda found: np.rint(found.max(axis=2) * steps).clip(0, steps))
+
+    def _by_pixel(
+        self, compute: Callable[[NDArray[np.float32]], NDArray[Any]]
+    ) -> NDArray[np.uint8]:
+        """Computes a value for each pixel of the strip, some rows at a time."""
+        values = np.empty(self.valid.shape, np.uint8)
+        for first in range(0, len(values), _PIECE):
+            values[first : first + _PIECE] = compute(self.probabilities[first : first + _PIECE])
+        values[~self.valid] = IGNORED
+        return values
 
 
 def _coverage(starts: list[int], tile: int, size: int) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from segment.core.choices import Runtime
 from segment.core.disk import writable
 from segment.core.errors import InputError
 from segment.core.maps.class_raster import write_class_raster
+from segment.core.maps.cog import RawRows
 from segment.core.maps.geopackage import write_geopackage
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
@@ -168,8 +169,8 @@ class OpenScene:
         with writable(rows):
             rows.write_bytes(content)
         counts = labels.count(len(class_table))
-        checksum = zlib.crc32(content)
-        write_class_raster(rows, checksum, path, coarse, class_table, counts, "scene label")
+        values = RawRows(rows, zlib.crc32(content))
+        write_class_raster(values, path, coarse, class_table, counts, "scene label")
 
     def _write_overlay(self, path: Path, labels: CellLabels, damaged: bool) -> None:
         bands, colors = self.raster.bands, label_info(self.info).rgb

@@ -94,6 +94,9 @@ class MappingOptions:
         Path | None,
         Option(metavar="FILE", help="Class table with the colours of the map, by class name."),
     ] = None
+    timing: Annotated[
+        bool, Option("--timing", help="Print where the seconds went; the report has it, too.")
+    ] = False
 
 
 @entry_point
@@ -152,6 +155,7 @@ def predict(
     """Maps scenes: class raster, pictures, report and a page to print of each."""
     from segment.core.inputs.named_scenes import find_sources, parse_bands
     from segment.core.inputs.scene_scales import SceneScales
+    from segment.core.machine import process_start
     from segment.core.onnx_models.loading import load_model
     from segment.core.raster.nodata import parse_nodata
     from segment.core.raster.sources import Source
@@ -195,6 +199,8 @@ def predict(
             network = load_model(model, runtime, progress=progress)
 
             def map_one(source: Source) -> None:
+                is_first = source == scaled[0]  # whose start includes that of the command
+                timing = process_start() if mapping.timing and is_first else mapping.timing
                 result = predict_scene(
                     source,
                     network,
@@ -204,7 +210,7 @@ def predict(
                     resume=resume,
                     overwrite=overwrite,
                     progress=progress,
-                    **vars(mapping),
+                    **vars(mapping) | {"timing": timing},
                 )
                 say_result(progress, repr(result), result.files)
 

@@ -86,7 +86,10 @@ class MapAssembly(SceneJob[SceneMap]):
         self, stage: Stage, holes: set[Block], seconds: float, details: dict[str, Any]
     ) -> dict[str, Any]:
         with self._open_scene() as work:
-            journal = Journal(stage.work, work.area.width)
+            clock = work.options.clock("wait", seconds)
+            if clock:
+                clock.switch("merge")
+            journal = Journal(stage.work, work.area.height, work.area.width)
             for row in range(len(self.blocks.rows) - 1):
                 with ExitStack() as stack:
                     files = {
@@ -100,6 +103,7 @@ class MapAssembly(SceneJob[SceneMap]):
                 journal,
                 seconds,
                 self._model.reference.folder,
+                clock,
                 runtime=self._model.runtime,
                 **details,
             ).report

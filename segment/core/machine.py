@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import sys
+import time
 from pathlib import Path
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -52,6 +53,21 @@ def thread_limits(cores: int) -> dict[str, str]:
     """
     wanted = {"TF_NUM_INTRAOP_THREADS": str(cores), "TF_NUM_INTEROP_THREADS": "1"}
     return {name: os.environ.get(name, value) for name, value in wanted.items()}
+
+
+def process_start() -> float:
+    """Returns when this process started.
+
+    Returns:
+        Moment of `time.monotonic`; where the system does not report it, one that lies as far back
+        as the processor time that was used.
+    """
+    stat = Path("/proc/self/stat")
+    if not stat.is_file():
+        return time.monotonic() - time.process_time()
+    ticks = int(stat.read_text().rpartition(")")[2].split()[19])  # since the machine was started
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.monotonic() - age
 
 
 def peak_memory_mb() -> float | None:

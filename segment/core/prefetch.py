@@ -1,10 +1,10 @@
-"""Prefetching: threads read and compute the next items while the caller uses earlier ones."""
+"""Threads beside the caller: prefetching of what it uses next, and calls behind it."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from typing import TypeVar
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,7 +26,10 @@ def each(items: Iterable[T]) -> Generator[T, None, None]:
 
 
 def prefetch(
-    items: Generator[T, None, None], compute: Callable[[T], R], workers: int
+    items: Generator[T, None, None],
+    compute: Callable[[T], R],
+    workers: int,
+    measure: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> Generator[tuple[T, R], None, None]:
     """Computes results of items ahead of their use, in several threads.
 
@@ -36,6 +39,7 @@ def prefetch(
         items: Items to compute. They must not be None.
         compute: Computes the result of one item.
         workers: Number of threads that compute.
+        measure: Makes the contexts in which an item ("read") or a result ("wait") is waited for.
 
     Yields:
         Each item and its result, in order.
@@ -43,14 +47,19 @@ def prefetch(
     pending: deque[tuple[T, Future[R]]] = deque()
     with ThreadPoolExecutor(workers) as pool, closing(_read_ahead(items, _AHEAD * workers)) as read:
         try:
-            for item in read:
-                pending.append((item, pool.submit(compute, item)))
-                if len(pending) > _AHEAD * workers:
+            is_more = True
+            while is_more or pending:
+                while is_more and len(pending) <= _AHEAD * workers:
+                    with measure("read"):
+                        new = next(read, None)
+                    is_more = new is not None
+                    if new is not None:
+                        pending.append((new, pool.submit(compute, new)))
+                if pending:
                     item, future = pending.popleft()
-                    yield item, future.result()
-            while pending:
-                item, future = pending.popleft()
-                yield item, future.result()
+                    with measure("wait"):
+                        result = future.result()
+                    yield item, result
         finally:
             for _, future in pending:
                 future.cancel()
@@ -70,3 +79,37 @@ def _read_ahead(items: Generator[T, None, None], count: int) -> Generator[T, Non
                 future.cancel()
             # in the same thread, so that files close in the thread that opened them
             pool.submit(items.close).result()
+
+
+@contextmanager
+def calls_behind(most: int = 2) -> Iterator[Callable[..., None]]:
+    """Makes calls in a thread of their own, in order.
+
+    After a call that fails no other is made. On exit, all calls have ended.
+
+    Args:
+        most: Number of calls that may wait or run while the caller goes on.
+
+    Yields:
+        Function that takes a function and its arguments. It raises the error of an earlier call,
+        as the exit from the context does.
+    """
+    pending: deque[Future[None]] = deque()
+    failed = False
+
+    def run(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        nonlocal failed
+        if not failed:
+            failed = True  # unless it comes to its end
+            function(*arguments)
+            failed = False
+
+    def call(function: Callable[..., None], *arguments: Any) -> None:
+        pending.append(pool.submit(run, function, arguments))
+        while len(pending) > most or (pending and pending[0].done()):
+            pending.popleft().result()
+
+    with ThreadPoolExecutor(1) as pool:
+        yield call
+        while pending:
+            pending.popleft().result()

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from segment.annotations.areas import Area
 from segment.core.raster.grid import PixelGrid
-from segment.mapping.loop import RowStrip, Wanted
+from segment.mapping.loop import Wanted
+from segment.merging import RowStrip
 from segment.tiling import Window
 
 Region = tuple[int, int, int, int]

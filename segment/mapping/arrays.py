@@ -20,8 +20,9 @@ from segment.core.progress import Progress
 from segment.core.raster.nodata import Nodata
 from segment.core.reports.figures import displayable
 from segment.map_outputs.image_map import PICTURE, ImageMap
-from segment.mapping.loop import RowStrip
+from segment.mapping.loop import Watch
 from segment.mapping.window import OpenView, ViewKeywords, open_view
+from segment.merging import RowStrip
 
 
 def predict_array(
@@ -118,7 +119,7 @@ def _map(
     values = info.class_table.values()
     advance = partial(progress.advance, "mapping") if progress else None
     strips: Generator[RowStrip, None, None] = opened.view.map_region(
-        raster, (0, height, 0, width), opened.model, advance=advance
+        raster, (0, height, 0, width), opened.model, watch=Watch(advance=advance)
     )
     with closing(strips):
         for strip in strips:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from itertools import groupby, repeat
 from operator import itemgetter
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.labels.classes import IGNORED
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, nan_error
-from segment.core.pixels.geometry import eight_views
+from segment.core.pixels.geometry import Reduction, eight_views
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.prefetch import prefetch
 from segment.core.raster.sources import Source
-from segment.merging import RowMerger
+from segment.core.reports.timing import Clock
+from segment.merging import RowMerger, RowStrip
 from segment.tiling import Tile, Window, cut_strip
 
 Advance = Callable[[int, int], None]
@@ -28,52 +28,31 @@ Mask = NDArray[np.bool_]
 Wanted = Callable[[int], Mask] | None
 """Returns which tiles of a row of tiles, given by its first padded row, are wanted; None: all."""
 
-_PIECE = 64  # rows handled at a time, so that temporary arrays stay small
 
-
-@dataclass(frozen=True)
-class RowStrip:
-    """Finished rows of a map.
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What follows a map while it is made.
 
     Attributes:
-        start: First row of the strip.
-        probabilities: Shape (rows, width, classes), float32; valid only until the next strip is
-            requested.
-        valid: Shape (rows, width); False where the scene holds no data.
+        advance: Called after each batch, None for nothing.
+        photograph: Picture of the scene that grows with the rows that are read, or None.
+        clock: Measures what the time is spent on, or None.
     """
 
-    start: int
-    probabilities: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    advance: Advance | None = None
+    photograph: Reduction | None = None
+    clock: Clock | None = None
 
-    def labels(self) -> NDArray[np.uint8]:
-        """Returns the index of the most probable class.
-
-        Returns:
-            Shape (rows, width); 255 where not valid.
-        """
-        return self._by_pixel(lambda probabilities: probabilities.argmax(axis=2))
-
-    def confidence(self, steps: int) -> NDArray[np.uint8]:
-        """Returns the probability of the most probable class.
+    def measure(self, activity: str) -> AbstractContextManager[None]:
+        """Measures what is done in a context.
 
         Args:
-            steps: Value for probability 1, at most 254.
+            activity: What is done, see `Clock`.
 
         Returns:
-            Shape (rows, width), 0 to `steps`; 255 where not valid.
+            The context.
         """
-        return self._by_pixel(lambda found: np.rint(found.max(axis=2) * steps).clip(0, steps))
-
-    def _by_pixel(
-        self, compute: Callable[[NDArray[np.float32]], NDArray[Any]]
-    ) -> NDArray[np.uint8]:
-        """Computes a value for each pixel of the strip, some rows at a time."""
-        values = np.empty(self.valid.shape, np.uint8)
-        for first in range(0, len(values), _PIECE):
-            values[first : first + _PIECE] = compute(self.probabilities[first : first + _PIECE])
-        values[~self.valid] = IGNORED
-        return values
+        return self.clock.measure(activity) if self.clock else nullcontext()
 
 
 def map_window(
@@ -84,7 +63,7 @@ def map_window(
     augment: bool = False,
     rows: int = 256,
     batch_size: int | None = None,
-    advance: Advance | None = None,
+    watch: Watch | None = None,
     wanted: Wanted = None,
 ) -> Generator[RowStrip, None, None]:
     """Maps a window of a scene, row strip by row strip.
@@ -99,7 +78,7 @@ def map_window(
         augment: Average over the eight flips and quarter turns of each tile.
         rows: Rows read at a time.
         batch_size: Tiles predicted at a time; by default what suits the model.
-        advance: Called after each batch.
+        watch: What follows the map.
         wanted: Chooses tiles; the map holds nothing of the others. By default all are wanted.
 
     Yields:
@@ -109,25 +88,30 @@ def map_window(
         InputError: If the scene cannot be read to its end, or the output of the network is wrong.
     """
     suited, workers = model.recommended_batches(window.plan.tile)
-    tile_rows = TileRowReader(source, window, rows, wanted)
+    watch = watch or Watch()
+    tile_rows = TileRowReader(source, window, rows, wanted, watch)
     batches = cut_batches(tile_rows, batch_size or suited, model.info)
 
     def predict(batch: Batch) -> NDArray[np.float32] | None:
         if batch.pixels is None:
             return None
-        return predict_batch(model, batch.pixels, augment, str(source.path))
+        with watch.measure("model"):
+            return predict_batch(model, batch.pixels, augment, str(source.path))
 
     merger = RowMerger(window, model.info.class_count)
-    with closing(prefetch(batches, predict, workers)) as predicted:
-        tiles = _single_tiles(predicted, tile_rows.tile_count, advance)
+    with closing(prefetch(batches, predict, workers, watch.measure)) as predicted:
+        tiles = _single_tiles(predicted, tile_rows.tile_count, watch.advance)
         by_row = groupby(tiles, key=itemgetter(0))
         for (start, stop), (_, tiles_of_row) in zip(window.finished, by_row, strict=True):
             for row, column, probabilities in tiles_of_row:
                 if probabilities is not None:
-                    merger.add(row, column, probabilities)
+                    with watch.measure("merge"):
+                        merger.add(row, column, probabilities)
             valid = tile_rows.valid.popleft()
             if start < stop:
-                yield RowStrip(start, merger.finished(), valid)
+                with watch.measure("merge"):
+                    finished = merger.finished()
+                yield RowStrip(start, finished, valid)
             merger.next_row()
 
 
@@ -156,11 +140,19 @@ class TileRowReader:
 
     Attributes:
         window: Part of the scene to read.
-        valid: For each row of tiles read so far, which pixels of the window's finished rows are
-            valid; shape (rows, window width). The consumer removes each one that it uses.
+        watch: What follows the map.
+        valid: Which pixels of the finished rows of each row of tiles read so far are valid, (rows,
+            window width). The consumer removes each one that it uses.
     """
 
-    def __init__(self, source: Source, window: Window, rows: int = 256, wanted: Wanted = None):
+    def __init__(
+        self,
+        source: Source,
+        window: Window,
+        rows: int = 256,
+        wanted: Wanted = None,
+        watch: Watch | None = None,
+    ):
         """Prepares to read; nothing is opened yet.
 
         Args:
@@ -168,8 +160,9 @@ class TileRowReader:
             window: Part of it to read.
             rows: Rows read at a time.
             wanted: Chooses tiles; rows of tiles without one are not read.
+            watch: What follows the map.
         """
-        self.window = window
+        self.window, self.watch = window, watch or Watch()
         self.valid: deque[NDArray[np.bool_]] = deque()
         self._source, self._rows = source, rows
         self._wanted = wanted or (lambda _: np.ones(len(window.columns), bool))
@@ -193,6 +186,7 @@ class TileRowReader:
         columns = window.scene_columns
         left, right = int(columns.min()), int(columns.max()) + 1
         inside = slice(window.left - left, window.right - left)
+        photograph = self.watch.photograph
         with self._source.open() as raster:
             first = last = int(plan.scene_rows(window.rows[0]).min())  # scene rows kept
             pixels = np.empty((0, len(columns), len(raster.bands)), raster.dtype)  # with padding
@@ -208,10 +202,13 @@ class TileRowReader:
                 first = int(wanted.min())
                 last = max(last, first)  # rows may have been passed over
                 while last <= wanted.max():
-                    rows, is_valid = raster.read(
-                        last, left, min(self._rows, plan.height - last), right - left
-                    )
-                    read.append((rows.take(columns - left, axis=1), is_valid))
+                    with self.watch.measure("read"):
+                        rows, is_valid = raster.read(
+                            last, left, min(self._rows, plan.height - last), right - left
+                        )
+                        read.append((rows.take(columns - left, axis=1), is_valid))
+                    if photograph:
+                        photograph.add(last, rows[:, inside])
                     last += len(rows)
                 pixels, valid = (np.concatenate(pieces) for pieces in zip(*read, strict=True))
                 self.valid.append(valid[begin - first : end - first, inside].copy())
@@ -242,10 +239,9 @@ def cut_batches(
     is_plain = info.preprocess.is_off
 
     def batch() -> Batch:
-        stacked = np.stack(pixels + pixels[-1:] * (size - len(pixels))).astype(
-            info.dtype, copy=False
-        )
-        return Batch(stacked, places, done)
+        with tile_rows.watch.measure("cut"):
+            repeated = pixels + pixels[-1:] * (size - len(pixels))
+            return Batch(np.stack(repeated).astype(info.dtype, copy=False), places, done)
 
     for row, row_pixels, valid, wanted in tile_rows:
         chosen = wanted & [valid[:, c - columns[0] :][:, : plan.tile].any() for c in columns]

@@ -12,9 +12,10 @@ from segment.core.raster.opening import resampled_size
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.area_tiles import Region, limited, wanted_tiles
-from segment.mapping.loop import Advance, RowStrip, map_window
+from segment.mapping.loop import Watch, map_window
 from segment.mapping.options import ViewOptions
 from segment.mapping.regrid import regrid, seen_window
+from segment.merging import RowStrip
 from segment.tiling import TilePlan, Window
 
 TILE = 512
@@ -82,7 +83,7 @@ class ModelView:
         *,
         rows: int = 256,
         batch_size: int | None = None,
-        advance: Advance | None = None,
+        watch: Watch | None = None,
     ) -> Generator[RowStrip, None, None]:
         """Maps a region of the scene on its own grid.
 
@@ -95,7 +96,7 @@ class ModelView:
             model: Network in use.
             rows: Rows read at a time.
             batch_size: Tiles predicted at a time; by default what suits the model.
-            advance: Called after each batch of tiles.
+            watch: What follows the map.
 
         Returns:
             Row strips from the top of the region to its bottom; reading begins with the first.
@@ -111,6 +112,8 @@ class ModelView:
         window = (
             seen_window(self.plan, raster, *region) if is_resampled else Window(self.plan, *region)
         )
+        if watch and is_resampled:
+            watch = replace(watch, photograph=None)
         strips = map_window(
             self.source,
             window,
@@ -118,7 +121,7 @@ class ModelView:
             augment=self.augment,
             rows=rows,
             batch_size=batch_size,
-            advance=advance,
+            watch=watch,
             wanted=wanted_tiles(self.area, window, region, raster),
         )
         if is_resampled:

@@ -1,5 +1,6 @@
 """How scenes are mapped."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from segment.annotations.area_of_interest import AreaOfInterest, check_area
 from segment.boundaries import check_boundary_width
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat
 from segment.core.labels.classes import ClassTable
+from segment.core.reports.timing import Clock
 from segment.map_outputs.polygons import check_options, choose_format
 from segment.map_outputs.suggestions import check_count
 from segment.mapping.scale import check_gsd
@@ -56,6 +58,8 @@ class MapOptions(ViewOptions):
         suggest: Windows to write to SCENE_suggest.gpkg, 0 for none.
         colors: Class table with the colours of the map, or its path, see `recolor`; by default
             those of the model.
+        timing: Report where the time went, see `Clock.report`; a moment of `time.monotonic` is that
+            from which the start counts, by default the call.
 
     Raises:
         InputError: If an option is out of range, or the polygons cannot be written.
@@ -68,6 +72,7 @@ class MapOptions(ViewOptions):
     aoi: AreaOfInterest | None = None
     suggest: int = 0
     colors: Path | str | ClassTable | None = None
+    timing: bool | float = False
 
     def __post_init__(self) -> None:
         """Checks the ranges of the options."""
@@ -85,8 +90,23 @@ class MapOptions(ViewOptions):
         """Whether the probability of the mapped class is kept for an output."""
         return self.confidence or self.suggest > 0
 
+    def clock(self, activity: str = "start", seconds: float = 0) -> Clock | None:
+        """Starts the clock of a map.
+
+        Args:
+            activity: What is done first.
+            seconds: For how long it has been done already.
+
+        Returns:
+            The clock, None where no timing is asked for.
+        """
+        if self.timing is False:
+            return None
+        begun = time.monotonic() if self.timing is True else self.timing
+        return Clock(begun - seconds, activity)
+
     @property
     def described(self) -> dict[str, Any]:
         """Values of all options by their names, as a report holds them."""
-        values = vars(self).items()
+        values = (vars(self) | {"timing": bool(self.timing)}).items()
         return {name: value.name if isinstance(value, Path) else value for name, value in values}

@@ -25,15 +25,17 @@ from segment.core.model.runtime import Model, folder_of
 from segment.core.onnx_models.loading import load_model, load_model_info
 from segment.core.outputs import finish_moving, staged_files
 from segment.core.pixels.scale_choice import ScaleOption
+from segment.core.prefetch import calls_behind
 from segment.core.progress import Progress
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.sources import Scene, Source, as_source
 from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
-from segment.mapping.loop import RowStrip
+from segment.mapping.loop import Watch
 from segment.mapping.model_view import check_scene, choose_tile
 from segment.mapping.options import MapOptions
 from segment.mapping.result import EVERYTHING, SceneMap, output_names
 from segment.mapping.scene import OpenScene, open_scene
+from segment.merging import RowStrip
 
 
 def predict_scene(  # noqa: PLR0913 - public, its parameters are options
@@ -54,6 +56,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     aoi: AreaOfInterest | None = None,
     suggest: int = 0,
     colors: Path | str | ClassTable | None = None,
+    timing: bool | float = False,
     bands: Sequence[int] | None = None,
     nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
@@ -97,6 +100,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             covers the window around it and is nodata outside; its pixels are those of the whole.
         suggest: Writes so many windows that are worth labelling next to SCENE_suggest.gpkg.
         colors: Colours of the map, a class table or its path; see `recolor`.
+        timing: Whether the report has where the time went (`timing`); a moment of `time.monotonic`
+            is that from which the start counts, by default the call.
         bands: Band numbers from 1 in the order of the model; by default those that the file names
             as the model's, see `choose_bands`.
         nodata: Value, or range (lowest, highest), that means "no data" in all bands, in addition to
@@ -144,9 +149,11 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         aoi=aoi,
         suggest=suggest,
         colors=colors,
+        timing=timing,
         resample=resample,
         gsd=gsd,
     )
+    clock = options.clock()
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     info.require_task("segment")
     (source,) = scale_sources([as_source(scene, bands, nodata)], scale, info.pixels, progress)
@@ -168,21 +175,24 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             staged_files(Path(output), names, overwrite, description if resume else None)
         )
         raster, area = opened.raster, opened.area
-        journal = Journal(stage.work, area.width)
+        journal = Journal(stage.work, area.height, area.width)
         with _resumable(journal, area.height, resume):
             remaining = (area.top + journal.rows, *area.region[1:])
             advance = partial(progress.advance, f"mapping {source.name}") if progress else None
+            watch = Watch(advance=advance, photograph=opened.photograph, clock=clock)
             strips = opened.view.map_region(
-                raster, remaining, network, rows=rows, batch_size=batch_size, advance=advance
+                raster, remaining, network, rows=rows, batch_size=batch_size, watch=watch
             )
             with closing(strips):
-                seconds = _write_rows(strips, journal, opened)
+                seconds = _write_rows(strips, journal, opened, watch)
             details = {"runtime": network.runtime, "made_of": made_of}
-            report = opened.write(stage.new, journal, seconds, folder, **details).report
+            report = opened.write(stage.new, journal, seconds, folder, clock, **details).report
     return replace(planned, report=report)
 
 
-def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) -> float:
+def _write_rows(
+    strips: Iterable[RowStrip], journal: Journal, scene: OpenScene, watch: Watch
+) -> float:
     """Appends the rows of strips to the journal, and counts their pixels.
 
     Returns the seconds that this took, including those of earlier calls.
@@ -196,20 +206,21 @@ def _write_rows(strips: Iterable[RowStrip], journal: Journal, scene: OpenScene) 
     started = time.monotonic()
     values, area = scene.info.class_table.values(), scene.area
     keeps_confidence = scene.options.needs_confidence
-    for strip in strips:
-        labels = strip.labels()
-        rows = rows_to_keep(strip, labels, values, keeps_confidence)
-        stop = strip.start + len(labels)
-        true = reference.read(strip.start, stop, area.left, area.right) if reference else None
-        if true is not None:
-            rows[REFERENCE] = true  # boundaries are scored once all rows are known
-        scene.tally.add(strip.start - area.top, labels, strip.probabilities, true)
-        state = {
-            "seconds": earlier + time.monotonic() - started,
-            "tally": scene.tally.state(),
-            "undeclared": dict(reference.undeclared) if reference else {},
-        }
-        journal.append(rows, state)
+    with watch.measure("write"), calls_behind() as behind:
+        for strip in strips:
+            labels = strip.labels()
+            rows = rows_to_keep(strip, labels, values, keeps_confidence)
+            stop = strip.start + len(labels)
+            true = reference.read(strip.start, stop, area.left, area.right) if reference else None
+            if true is not None:
+                rows[REFERENCE] = true  # boundaries are scored once all rows are known
+            scene.tally.add(strip.start - area.top, labels, strip.probabilities, true)
+            state = {
+                "seconds": earlier + time.monotonic() - started,
+                "tally": scene.tally.state(),
+                "undeclared": dict(reference.undeclared) if reference else {},
+            }
+            behind(journal.append, rows, state)
     return earlier + time.monotonic() - started
 
 

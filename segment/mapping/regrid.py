@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.raster.reader import Raster
-from segment.mapping.loop import RowStrip
+from segment.merging import RowStrip
 from segment.tiling import TilePlan, Window
 
 _PIECE = 64  # rows made at a time: the scene may have many more pixels than the model sees

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, format_area
 from segment.core.raster.sources import Source
+from segment.core.reports.timing import describe_timing
 from segment.map_outputs.map_view import map_html, plot_map
 from segment.mapping.options import MapOptions
 
@@ -133,6 +134,8 @@ class SceneMap(SceneOutputs):
             lines.append(line)
         if found := report.get("suggestions"):
             lines.append(f"  {found['windows']} windows to label next")
+        if "timing" in report:
+            lines += describe_timing(report["timing"])
         return "\n".join([*lines, *self.closing_lines([*self.files, *self.companions])])
 
 

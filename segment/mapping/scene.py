@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,17 +17,21 @@ from numpy.typing import NDArray
 from segment.annotations.area_of_interest import open_area
 from segment.annotations.areas import Area, describe_area
 from segment.annotations.label_source import LabelSource
+from segment.core.errors import InputError
 from segment.core.labels.map_colors import Palette, recolor
 from segment.core.maps.class_raster import write_class_raster
 from segment.core.model.info import ModelInfo
+from segment.core.pixels.geometry import Reduction
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
-from segment.core.reports.map_pictures import read_photograph, write_pictures
+from segment.core.reports.map_pictures import plan_photograph, read_photograph, write_pictures
+from segment.core.reports.timing import Clock
+from segment.map_outputs.confidence import suggest_windows, write_confidence_raster
 from segment.map_outputs.map_page import write_map_page
 from segment.map_outputs.polygons import write_polygons
 from segment.mapping.familiarity import describe_familiarity
-from segment.mapping.journal import CLASSES, Journal, suggest_windows, write_confidence_raster
+from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
 from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
 from segment.mapping.options import MapOptions
@@ -52,6 +56,8 @@ class OpenScene:
         scale: Scale at which the model sees the scene.
         area: Part of the scene that is mapped.
         tally: Counts of the mapped pixels.
+        photograph: Picture of the scene, which grows with the rows that are read; None where it is
+            read from overviews.
     """
 
     source: Source
@@ -64,6 +70,7 @@ class OpenScene:
     scale: Scale
     area: Area
     tally: SceneTally = field(repr=False)
+    photograph: Reduction | None = field(repr=False)
 
     @property
     def grid(self) -> PixelGrid:
@@ -128,7 +135,13 @@ class OpenScene:
         }
 
     def write(
-        self, folder: Path, journal: Journal, seconds: float, model: Path | None, **details: Any
+        self,
+        folder: Path,
+        journal: Journal,
+        seconds: float,
+        model: Path | None,
+        clock: Clock | None,
+        **details: Any,
     ) -> SceneMap:
         """Writes all outputs of finished rows: rasters, pictures, polygons and the report.
 
@@ -137,6 +150,7 @@ class OpenScene:
             journal: Journal with all rows of the scene, which are counted in `tally`.
             seconds: Time that the rows took.
             model: Model folder, None for a model that was not loaded from one.
+            clock: Clock whose times the report shows, or None.
             **details: Further keys of the report. `notes` are appended to those of the report. With
                 `holes`, parts of the scene may be unreadable.
 
@@ -147,19 +161,24 @@ class OpenScene:
             InputError: If a file cannot be written, for example because the disk is full.
         """
         started, options = time.monotonic(), self.options
+        if clock:
+            clock.switch("outputs")
         files = SceneMap.planned(self.source, folder, options)
-        preview = self._write_maps(files, journal, damaged="holes" in details)
-        unfamiliar, warning = self._compare(model)
+        with ThreadPoolExecutor(2) as pool:  # both read a small part of the scene
+            compared, filled = pool.submit(self._compare, model), pool.submit(self._undeclared)
+            preview = self._write_maps(files, journal, damaged="holes" in details)
+            unfamiliar, warning = compared.result()
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*self.info.notes, *self.area.report_notes, *report["notes"], *self.palette.notes]
         notes += [*details.pop("notes", []), *warning]
-        notes += filter(None, [self.raster.undeclared_nodata()])
+        notes += filter(None, [filled.result()])
         report |= {"unfamiliar": unfamiliar, "settings": self.settings, **details}
         if self.area.identity is not None:
             report["area_of_interest"] = describe_area(options.aoi, self.area)
         if files.suggestions:
             path, table = files.suggestions, self.palette.table
-            found = suggest_windows(journal, path, self.grid, table, options.suggest)
+            rows = journal.file(CLASSES), journal.file(CONFIDENCE)
+            found = suggest_windows(*rows, path, self.grid, table, options.suggest)
             report["suggestions"], fewer = found
             notes += fewer
         if self.reference:
@@ -172,6 +191,8 @@ class OpenScene:
                 seen = self.raster, self.info.tile
                 report |= describe_familiarity(model, *seen, journal, self.area, notes)
         report["notes"] = notes
+        if clock:
+            report["timing"] = clock.report()
         listed = [file.name for file in files.files]
         write_map_page(files.page, report, self.palette.table, preview, listed)
         return files.written(report)
@@ -185,18 +206,23 @@ class OpenScene:
         warning = describe_share(unfamiliar, seen)
         return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
+    def _undeclared(self) -> str | None:
+        """Finds undeclared nodata in a dataset of its own, as threads cannot share one."""
+        with suppress(InputError), self.source.open() as raster:
+            return raster.undeclared_nodata()
+        return None
+
     def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> NDArray[np.uint8]:
         """Writes all files but report and page, for which it returns the overlay."""
         grid, class_table, tally = self.grid, self.palette.table, self.tally
         with ThreadPoolExecutor(1) as pool:
-            # while the rasters are compressed
-            photograph = pool.submit(read_photograph, self.source, damaged, self.area.region)
-            rows, checksum = journal.file(CLASSES), journal.checksum(CLASSES)
-            write_class_raster(
-                rows, checksum, files.classes, grid, class_table, tally.pixels, "land cover"
-            )
+            # while the rasters are compressed: what was not read for the map
+            place = damaged, self.area.region, self.photograph
+            photograph = pool.submit(read_photograph, self.source, *place)
+            rows = journal.raw(CLASSES)
+            write_class_raster(rows, files.classes, grid, class_table, tally.pixels, "land cover")
             if files.confidence:
-                write_confidence_raster(journal, files.confidence, grid)
+                write_confidence_raster(journal.raw(CONFIDENCE), files.confidence, grid)
             preview = write_pictures(
                 files.classes,
                 grid,
@@ -255,4 +281,5 @@ def open_scene(
             scale=scale,
             area=area,
             tally=SceneTally(raster, area, info, scale),
+            photograph=plan_photograph(raster, area.region),
         )

@@ -156,7 +156,12 @@ class SceneTally:
             [np.count_nonzero(labels == k, axis=1) for k in range(len(self._names))], axis=1
         )
         self.pixels += counts.sum(axis=0)
-        areas = self._grid.row_pixel_areas(start, start + len(labels))
+        area_of_all, stop = self._grid.pixel_area, start + len(labels)
+        areas = (
+            self._grid.row_pixel_areas(start, stop)
+            if area_of_all is None
+            else np.full(stop - start, area_of_all)
+        )
         if areas is None or self._areas is None:  # no CRS, or a part off the globe
             self._areas = None
         else:

@@ -20,10 +20,10 @@ from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Scene, as_source
 from segment.mapping.area_tiles import Region
-from segment.mapping.loop import RowStrip
 from segment.mapping.model_view import ModelView, check_scene, check_window
 from segment.mapping.options import ViewOptions
 from segment.mapping.scale import choose_scale
+from segment.merging import RowStrip
 
 T = TypeVar("T", np.uint8, np.float32)
 

@@ -14,7 +14,7 @@ from segment.core.model.info import ModelInfo
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
-from segment.mapping.journal import CONFIDENCE_STEPS
+from segment.map_outputs.confidence import CONFIDENCE_STEPS
 from segment.mapping.result import SceneMap
 
 SHOWN, LONGEST_SHOWN = 1600, 16_000

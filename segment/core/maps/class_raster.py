@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segment.core.disk import writable
 from segment.core.labels.classes import ClassTable
-from segment.core.maps.cog import BandContent, write_cog
+from segment.core.maps.cog import BandContent, RawRows, write_cog
 from segment.core.maps.qgis import style_name, write_qml
 from segment.core.raster.grid import PixelGrid
 
@@ -26,8 +26,7 @@ _COLUMNS = (
 
 
 def write_class_raster(
-    rows: Path,
-    checksum: int,
+    rows: RawRows,
     path: Path,
     grid: PixelGrid,
     class_table: ClassTable,
@@ -41,8 +40,7 @@ def write_class_raster(
     style is what QGIS opens the raster with.
 
     Args:
-        rows: File of height x width class values, one byte each, row by row.
-        checksum: CRC-32 of `rows`.
+        rows: Class values of the raster, and its overviews if they are made already.
         path: Raster to write.
         grid: Grid of the raster.
         class_table: Class table of the raster.
@@ -58,7 +56,7 @@ def write_class_raster(
         tags={f"class_{c.value}": c.name for c in class_table.mapped},
         colors={c.value or 0: (*c.rgb, 255) for c in class_table.mapped},
     )
-    write_cog(rows, checksum, path, grid, content)
+    write_cog(rows, path, grid, content)
     names_and_table = _category_names(class_table) + _attribute_table(class_table, counts)
     write_sidecar(path, f'  <PAMRasterBand band="1">\n{names_and_table}  </PAMRasterBand>\n')
     write_qml(path.with_name(style_name(path.name)), class_table)

@@ -35,15 +35,47 @@ class BandContent:
     scale: float | None = None
 
 
-def write_cog(rows: Path, checksum: int, path: Path, grid: PixelGrid, content: BandContent) -> None:
+@dataclass(frozen=True)
+class RawRows:
+    """Files of the rows of a raster: one byte a pixel, row by row.
+
+    Attributes:
+        file: File of the rows.
+        checksum: CRC-32 of the rows.
+        overviews: Files of its overviews, of `overview_sizes`; GDAL makes them where there are
+            none.
+    """
+
+    file: Path
+    checksum: int
+    overviews: tuple[Path, ...] = ()
+
+
+def overview_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Computes the sizes of the overviews that GDAL gives a COG.
+
+    Args:
+        height: Rows of the raster.
+        width: Columns of the raster.
+
+    Returns:
+        Height and width of each overview, the largest first; none where one block holds the raster.
+    """
+    sizes = []
+    while max(height, width) > _BLOCK:
+        height, width = max(height // 2, 1), max(width // 2, 1)
+        sizes.append((height, width))
+    return sizes
+
+
+def write_cog(rows: RawRows, path: Path, grid: PixelGrid, content: BandContent) -> None:
     """Writes one band of uint8 on a grid, with nodata 255 and overviews.
 
     What was written is read back and compared by checksum, as GDAL may lose a write on a full disk
     without an error.
 
     Args:
-        rows: File of height x width bytes, row by row.
-        checksum: CRC-32 of `rows`.
+        rows: Rows of the raster, and its overviews if they are made already.
         path: GeoTIFF to write.
         grid: Grid of the raster.
         content: What the values mean.
@@ -56,10 +88,10 @@ def write_cog(rows: Path, checksum: int, path: Path, grid: PixelGrid, content: B
     from rasterio.shutil import copy
 
     # GDAL reads raw rows as a raster where a VRT beside them describes their layout
-    header = rows.with_suffix(".vrt")
+    header = rows.file.with_suffix(".vrt")
     header.write_text(_describe(rows, grid, content), encoding="utf-8")
     try:
-        require_space(path, rows.stat().st_size)
+        require_space(path, rows.file.stat().st_size)
         copy(
             header,
             path,
@@ -70,14 +102,14 @@ def write_cog(rows: Path, checksum: int, path: Path, grid: PixelGrid, content: B
             overview_resampling=content.overviews,
             num_threads="ALL_CPUS",
         )
-        whole = _read_back(path) == checksum
+        whole = _read_back(path) == rows.checksum
     except (OSError, RasterioError, CPLE_BaseError) as error:
         raise broken_write(path, getattr(error, "strerror", None) or _LOST) from error
     if not whole:
         raise broken_write(path, _LOST)
 
 
-def _describe(rows: Path, grid: PixelGrid, content: BandContent) -> str:
+def _describe(rows: RawRows, grid: PixelGrid, content: BandContent) -> str:
     georeference = ""
     if grid.crs is not None:
         georeference = f"<SRS>{escape(grid.crs.to_wkt(version='WKT2_2019'))}</SRS>"
@@ -97,13 +129,27 @@ def _describe(rows: Path, grid: PixelGrid, content: BandContent) -> str:
         band += f"<ColorInterp>Palette</ColorInterp><ColorTable>{table}</ColorTable>"
     if content.scale is not None:
         band += f"<Scale>{content.scale!r}</Scale>"
+    for overview, size in zip(
+        rows.overviews, overview_sizes(grid.height, grid.width), strict=False
+    ):
+        header = overview.with_suffix(".vrt")
+        header.write_text(_raw_raster(overview, *size, "", ""), encoding="utf-8")
+        band += (
+            f'<Overview><SourceFilename relativeToVRT="1">{escape(header.name)}</SourceFilename>'
+            "<SourceBand>1</SourceBand></Overview>"
+        )
+    above = f"{georeference}<Metadata>{metadata}</Metadata>"
+    return _raw_raster(rows.file, grid.height, grid.width, above, band)
+
+
+def _raw_raster(rows: Path, height: int, width: int, dataset: str, band: str) -> str:
+    """Describes rows as a VRT with further elements of its dataset and its band."""
     return (
-        f'<VRTDataset rasterXSize="{grid.width}"'
-        f' rasterYSize="{grid.height}">{georeference}<Metadata>{metadata}</Metadata>'
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">{dataset}'
         f'<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">{band}'
         "<SourceFilename"
         f' relativetoVRT="1">{escape(rows.name)}</SourceFilename><ImageOffset>0</ImageOffset>'
-        f"<PixelOffset>1</PixelOffset><LineOffset>{grid.width}</LineOffset></VRTRasterBand></VRTDataset>"
+        f"<PixelOffset>1</PixelOffset><LineOffset>{width}</LineOffset></VRTRasterBand></VRTDataset>"
     )
 
 

@@ -39,6 +39,81 @@ def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     ).astype(dtype, copy=False)
 
 
+class Reduction:
+    """A picture of a raster at a smaller size, made of rows as they are read.
+
+    The picture is made in pieces of about 256 rows of the raster, so its pixels do not depend on
+    how many rows are added at a time.
+
+    Attributes:
+        region: Top, bottom, left and right of the rectangle of the raster that it shows.
+    """
+
+    def __init__(self, region: tuple[int, int, int, int], height: int, width: int):
+        """Starts without pixels.
+
+        Args:
+            region: Top, bottom, left and right of the rectangle to show.
+            height: Rows of the picture, at most those of the rectangle.
+            width: Columns of the picture, at most those of the rectangle.
+        """
+        self.region, self._size = region, (height, width)
+        top, rows = region[0], region[1] - region[0]
+        self._tops = (top + np.arange(height + 1) * rows // height).tolist()
+        step = max(1, 256 * height // rows)
+        self._missing = [(i, min(i + step, height)) for i in range(0, height, step)]
+        self._picture: NDArray[Any] | None = None
+        self._start, self._rows = 0, np.empty((0, 0, 0), np.uint8)
+
+    def add(self, start: int, rows: NDArray[Any]) -> None:
+        """Adds rows of the rectangle; those of pieces that are not added completely are dropped.
+
+        Args:
+            start: Row of the raster that is the first.
+            rows: Pixels (rows, columns of the rectangle, bands).
+        """
+        if len(self._rows) and start == self._start + len(self._rows):
+            self._rows = np.concatenate([self._rows, rows])
+        else:
+            self._start, self._rows = start, rows
+        first, end = self._start, self._start + len(self._rows)
+        for piece in list(self._missing):
+            top, bottom = (self._tops[row] for row in piece)
+            if first <= top and bottom <= end:
+                self._make(piece, self._rows[top - first : bottom - first])
+            if first <= top < end < bottom:
+                self._start, self._rows = top, self._rows[top - first :]
+                return
+        self._start, self._rows = end, self._rows[:0]
+
+    @property
+    def whole(self) -> NDArray[Any] | None:
+        """Pixels (height, width, bands) if all rows were added, else None."""
+        return None if self._missing else self._picture
+
+    def filled(self, read: Callable[[int, int], NDArray[Any]]) -> NDArray[Any]:
+        """Returns the whole picture.
+
+        Args:
+            read: Reads pixels that were not added, by their first row and the number of rows.
+
+        Returns:
+            Pixels (height, width, bands).
+        """
+        for first, last in list(self._missing):
+            top, bottom = self._tops[first], self._tops[last]
+            self._make((first, last), read(top, bottom - top))
+        assert self._picture is not None
+        return self._picture
+
+    def _make(self, piece: tuple[int, int], rows: NDArray[Any]) -> None:
+        first, last = piece
+        if self._picture is None:
+            self._picture = np.empty((*self._size, rows.shape[2]), rows.dtype)
+        self._picture[first:last] = resize(rows, last - first, self._size[1])
+        self._missing.remove(piece)
+
+
 def eight_views(
     pixels: NDArray[Any],
 ) -> Iterator[tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]]:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from segment.core.raster.alpha import sparse_shape
 from segment.core.raster.header import RasterHeader
 from segment.core.raster.nodata import is_nodata, read_sparsely, undeclared_nodata
 from segment.core.raster.orientation import UPRIGHT
+
+if TYPE_CHECKING:
+    from segment.core.pixels.geometry import Reduction
 
 # GDAL's errors reach the caller as exceptions; unconfigured logging would print them as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -172,7 +175,10 @@ class Raster(RasterHeader):
         window = Window(column, row, width, height)
         quiet = without_warnings() if self.alpha_bands else nullcontext()
         with readable(self.path), quiet:
-            pixels = self.dataset.read(bands, window=window).transpose(1, 2, 0)
+            # straight to their places: moving them there would take as long as decoding them
+            dtype = self.dataset.dtypes[bands[0] - 1]
+            pixels = np.empty((window.height, window.width, len(bands)), dtype)
+            self.dataset.read(bands, window=window, out=pixels.transpose(2, 0, 1))
             valid = np.ones((height, width), bool)
             if masked:
                 valid = (self.dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
@@ -182,12 +188,18 @@ class Raster(RasterHeader):
             else (turned.turn(pixels), turned.turn(valid).copy())
         )
 
+    @property
+    def has_overviews(self) -> bool:
+        """Whether a smaller picture of it is read from its overviews."""
+        return bool(self.dataset.overviews(self.bands[0]))
+
     def read_reduced(
         self,
         height: int,
         width: int,
         damaged: bool = False,
         region: tuple[int, int, int, int] | None = None,
+        begun: "Reduction | None" = None,
     ) -> NDArray[Any]:
         """Reads the whole raster, or a rectangle of it, at a smaller size.
 
@@ -201,6 +213,7 @@ class Raster(RasterHeader):
             damaged: Whether rows that cannot be decoded are 0 instead of an error. Overviews are
                 then not used.
             region: Top, bottom, left and right of the rectangle, by default of the whole raster.
+            begun: The same picture, to which rows were added already, or None.
 
         Returns:
             Pixels (height, width, bands).
@@ -211,10 +224,10 @@ class Raster(RasterHeader):
         from rasterio.enums import Resampling
         from rasterio.windows import Window
 
-        from segment.core.pixels.geometry import resize
+        from segment.core.pixels.geometry import Reduction
 
         top, bottom, left, right = region or (0, self.height, 0, self.width)
-        if self.dataset.overviews(self.bands[0]) and not damaged:
+        if self.has_overviews and not damaged:
             row, column, rows, columns = self.orientation.stored_window(
                 top, left, bottom - top, right - left, (self.height, self.width)
             )
@@ -228,21 +241,16 @@ class Raster(RasterHeader):
                 )
             turned = np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
             return turned if self.scale is None else self.scale.apply(turned)
-        tops = top + np.arange(height + 1) * (bottom - top) // height
-        result = np.empty((height, width, len(self.bands)), self.dtype)
-        at_a_time = max(1, 256 * height // (bottom - top))
-        for first in range(0, height, at_a_time):
-            last = min(first + at_a_time, height)
+
+        def read(start: int, rows: int) -> NDArray[Any]:
             try:
-                rows = int(tops[last] - tops[first])
-                pixels, _ = self.read(int(tops[first]), left, rows, right - left)
+                return self.read(start, left, rows, right - left)[0]
             except InputError:
                 if not damaged:
                     raise
-                result[first:last] = 0
-                continue
-            result[first:last] = resize(pixels, last - first, width)
-        return result
+                return np.zeros((rows, right - left, len(self.bands)), self.dtype)
+
+        return (begun or Reduction((top, bottom, left, right), height, width)).filled(read)
 
 
 @contextmanager

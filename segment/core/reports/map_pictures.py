@@ -1,6 +1,7 @@
 """Pictures of a map: the coloured mask, and the scene overlaid with the map and a legend."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from segment.core.disk import writable
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.class_raster import write_sidecar
+from segment.core.pixels.geometry import Reduction
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.grid import PixelGrid
+from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.legend import draw_legend
@@ -25,6 +28,7 @@ PREVIEW = 1000
 """Longest side in pixels of an overlay on a page."""
 _OPACITY = 0.45
 _NODATA_GREY = 235
+_PIECE = 256  # rows handled at a time, so that temporary arrays stay small
 
 
 def write_pictures(
@@ -87,11 +91,13 @@ def write_overlay(
         InputError: If the file cannot be written, for example because the disk is full.
     """
     height, width = indices.shape
-    valid = indices != IGNORED
-    shown = displayable(photograph, valid)
-    shown[~valid] = _NODATA_GREY
-    picture = lay_over(shown, indices, class_table)
-    legend = draw_legend(class_table, shares, max(width, 480))
+    with ThreadPoolExecutor(1) as pool:
+        drawn = pool.submit(draw_legend, class_table, shares, max(width, 480))
+        valid = indices != IGNORED
+        shown = displayable(photograph, valid)
+        shown[~valid] = _NODATA_GREY
+        picture = lay_over(shown, indices, class_table)
+        legend = drawn.result()
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
     canvas[height:] = legend
@@ -101,8 +107,31 @@ def write_overlay(
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def plan_photograph(scene: Raster, region: tuple[int, int, int, int]) -> Reduction | None:
+    """Begins a picture of a rectangle of a scene that grows with the rows that are read.
+
+    Args:
+        scene: The open scene.
+        region: Top, bottom, left and right of the rectangle.
+
+    Returns:
+        The picture without pixels; None where the scene has overviews, from which it is read.
+    """
+    return None if scene.has_overviews else Reduction(region, *_picture_size(region))
+
+
+def _picture_size(region: tuple[int, int, int, int]) -> tuple[int, int]:
+    sides = region[1] - region[0], region[3] - region[2]
+    reduction = max(*sides, LARGEST) / LARGEST
+    height, width = (max(round(side / reduction), 1) for side in sides)
+    return height, width
+
+
 def read_photograph(
-    source: Source, damaged: bool = False, region: tuple[int, int, int, int] | None = None
+    source: Source,
+    damaged: bool = False,
+    region: tuple[int, int, int, int] | None = None,
+    begun: Reduction | None = None,
 ) -> NDArray[Any]:
     """Reads a scene, or a rectangle of it, at the size of its pictures.
 
@@ -110,6 +139,7 @@ def read_photograph(
         source: The scene.
         damaged: Whether rows that cannot be decoded are 0, see `Raster.read_reduced`.
         region: Top, bottom, left and right of the rectangle, by default of the whole scene.
+        begun: What `plan_photograph` returned, with the rows that were read meanwhile.
 
     Returns:
         Pixels (height, width, bands) in the dtype of the scene; the longer side is at most LARGEST.
@@ -117,12 +147,11 @@ def read_photograph(
     Raises:
         InputError: If the scene cannot be read completely, unless `damaged`.
     """
+    if begun is not None and begun.whole is not None:
+        return begun.whole
     with source.open() as scene:
-        top, bottom, left, right = region or (0, scene.height, 0, scene.width)
-        sides = bottom - top, right - left
-        reduction = max(*sides, LARGEST) / LARGEST
-        height, width = (max(round(side / reduction), 1) for side in sides)
-        return scene.read_reduced(height, width, damaged, region)
+        region = region or (0, scene.height, 0, scene.width)
+        return scene.read_reduced(*_picture_size(region), damaged, region, begun)
 
 
 def _read_indices(
@@ -152,17 +181,18 @@ def lay_over(
     Returns:
         The tinted picture, (height, width, 3) uint8.
     """
-    colors = colored(indices, class_table)
-    mapped = (indices != IGNORED).astype(np.uint8)
-    picture = photograph.copy()
-    cv2.copyTo(cv2.addWeighted(colors, _OPACITY, photograph, 1 - _OPACITY, 0), mapped, picture)
     edges = np.zeros(indices.shape, np.uint8)
     edges[:, 1:] |= indices[:, 1:] != indices[:, :-1]
     edges[1:] |= indices[1:] != indices[:-1]
     thickness = 1 + max(indices.shape) // 2048
-    cv2.copyTo(
-        colors, cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)) & mapped, picture
-    )
+    edges = np.asarray(cv2.dilate(edges, np.ones((thickness, thickness), np.uint8)), np.uint8)
+    picture = photograph.copy()
+    for first in range(0, len(indices), _PIECE):
+        some = slice(first, first + _PIECE)
+        colors, part = colored(indices[some], class_table), picture[some]
+        mapped = (indices[some] != IGNORED).astype(np.uint8)
+        cv2.copyTo(cv2.addWeighted(colors, _OPACITY, part, 1 - _OPACITY, 0), mapped, part)
+        cv2.copyTo(colors, edges[some] & mapped, part)
     return picture
 
 
@@ -179,6 +209,9 @@ def colored(
     Returns:
         Colours, (rows, columns, channels) uint8; 0 where ignored.
     """
+    if channels == 4:  # a pixel is one number: a tenth of the time
+        numbers = np.ascontiguousarray(class_table.colors()).view(np.uint32)[:, 0]
+        return numbers[indices].view(np.uint8).reshape(*indices.shape, channels)
     table = np.ascontiguousarray(class_table.colors()[:, None, :channels])
     return np.asarray(cv2.LUT(cv2.merge([indices] * channels), table))
 

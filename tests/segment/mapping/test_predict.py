@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 from segment.core.errors import InputError, Interrupted
 from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.progress import Silent
+from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.loop import predict_batch
 from segment.mapping.options import MapOptions
@@ -654,3 +656,44 @@ def test_bands_without_alpha_leave_its_mask_out(tmp_path: Path) -> None:
     result = predict_scene(scene, FakeModel(bands=3), tmp_path / "chosen", bands=(1, 2, 3))
     np.testing.assert_array_equal(read(result.classes), indices * 10)
     assert any("its mask is not used" in note for note in result.report["notes"])
+
+
+def test_timing_is_in_the_report_if_it_is_asked_for(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif", 200, 40)
+    begun = time.monotonic()
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", timing=True)
+    took = time.monotonic() - begun
+    timing = json.loads(result.report_file.read_text())["timing"]
+    parts = ("start", "read", "cut", "wait", "merge", "write", "outputs")
+    assert timing.keys() == {*parts, "total", "threads"}
+    assert sum(timing[part] for part in parts) == pytest.approx(timing["total"], abs=0.01)
+    assert 0 < timing["total"] <= took
+    assert all(timing[part] >= 0 for part in parts)
+    assert timing["threads"].keys() == {"read", "cut", "model"}
+    assert "  wait for model " in repr(result) and result.report["settings"]["timing"] is True
+    earlier = predict_scene(
+        scene, FakeModel(), tmp_path / "early", timing=time.monotonic() - 3600
+    ).report
+    assert earlier["timing"]["start"] > 3599 and earlier["settings"]["timing"] is True
+    plain = predict_scene(scene, FakeModel(), tmp_path / "plain")
+    assert "timing" not in plain.report and "wait for model" not in repr(plain)
+    assert plain.classes.read_bytes() == result.classes.read_bytes()
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_scene_is_read_once_for_map_and_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: bool
+) -> None:
+    """Flips and turns are those of the tiles that were read."""
+    scene, _ = write_scene(tmp_path / "scene.tif", 300, 40)
+    rows: list[int] = []
+    stored = Raster.read_stored
+
+    def remember(raster: Raster, *place: object) -> object:
+        found = stored(raster, *place)  # type: ignore[arg-type]
+        rows.append(len(found[0]))
+        return found
+
+    monkeypatch.setattr(Raster, "read_stored", remember)
+    predict_scene(scene, FakeModel(), tmp_path / "out", rows=64, augment=augment)
+    assert sum(rows) == 300
