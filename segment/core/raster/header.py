@@ -237,8 +237,16 @@ class RasterHeader(PixelGrid):
         """The header of the raster."""
         colors = tuple(c.name for c in self.dataset.colorinterp)
         size = self.width, self.height, len(self.bands)
+        place = self.ground
         return RasterInfo(
-            self.path, *size, self.dtype.name, colors, self.orientation, self.alpha, self.alpha_note
+            self.path,
+            *size,
+            self.dtype.name,
+            colors,
+            self.orientation,
+            self.alpha,
+            self.alpha_note,
+            ground=place and PixelGrid(place.height, place.width, place.crs, place.transform),
         )
 
 
