@@ -18,6 +18,7 @@ from segment.core.cli.options import (
     Overwrite,
     RunOptions,
     RuntimeOption,
+    ScaleText,
     SettingsOptions,
     parse_model,
     print_schema,
@@ -100,6 +101,7 @@ def evaluate(
     part: Annotated[
         PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")
     ] = "all",
+    scale: ScaleText = "auto",
     augment: Augment = False,
     boundary_width: BoundaryWidth = BOUNDARY_WIDTH,
     runtime: RuntimeOption = "auto",
@@ -111,7 +113,7 @@ def evaluate(
     network = load_quietly(model, runtime, console)
     from segment.training.evaluation import evaluate as score
 
-    scored = partial(score, tiles, network, output, part=part, augment=augment)
+    scored = partial(score, tiles, network, output, part=part, scale=scale, augment=augment)
     console.show(partial(scored, boundary_width=boundary_width, overwrite=overwrite))
 
 

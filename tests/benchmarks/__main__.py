@@ -14,6 +14,7 @@ from segment.core.choices import Sampler
 from segment.core.model.backend import load_keras
 from tests.benchmarks.clients import geodeep
 from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_blocks
+from tests.benchmarks.explore import explore
 from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
 from tests.benchmarks.labels import labels
@@ -30,7 +31,7 @@ from tests.benchmarks.tiles import tiles
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
+MORE = {f.__name__: f for f in (tiles, explore, peers, assembly, cluster)}
 BY_THEMSELVES = (
     "labels",
     "few_tiles",
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last ten by default"
+        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eleven by default"
     )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
