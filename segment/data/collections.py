@@ -23,7 +23,7 @@ from segment.data.pairs.find_scenes import FoundImages, find_scenes
 from segment.data.pairs.pair import Pair
 from segment.data.pairs.pixel_sizes import choose_gsd, ground_sampling_distance
 from segment.data.patches import Patch
-from segment.data.splits import divide_labelled, split_collection
+from segment.data.splits import divide, split_collection
 from segment.data.tiles import find_pairs, part_folders
 from segment.label_sets import LabelSets
 from segment.label_settings import SceneSettings
@@ -118,7 +118,9 @@ def open_tiles(
     found = _read_headers(tiles, settings, settings.root, table, "data.classes")
     pairs, table = found.pairs, found.class_table
     count = class_counter(table, settings.tile, progress)
-    division = divide_labelled(pairs, settings, seed, count)
+    division = divide(pairs, settings, seed, count)
+    if settings.labels:
+        division = labelled_windows(division, count, settings.min_labelled, settings.tile)
     gsd, codes = ground_sampling_distance(pairs), np.arange(256, dtype=np.uint8)
     notes = [*found.notes, *division.notes(table.names)]
     return Labelled("", tiles, table, codes, LabelSets(table.names), division, gsd, notes=notes)

@@ -10,13 +10,7 @@ from segment.collection_settings import Collection
 from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
-from segment.data.ground import (
-    Count,
-    Division,
-    labelled_windows,
-    leave_margin,
-    split_ground,
-)
+from segment.data.ground import Count, Division, leave_margin, split_ground
 from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch, grid_patches
 
@@ -125,29 +119,6 @@ def divide(
     for part in PARTS[:2] if settings.val_fraction else PARTS[:1]:
         if not parts[part]:
             raise InputError(f"No tiles for {part}. Change the split.")
-    return division
-
-
-def divide_labelled(
-    pairs: Sequence[Pair], settings: DataSettings, seed: int, count: Count
-) -> Division:
-    """Divides patches as `divide` does, and leaves windows of scenes out that lack labels.
-
-    Args:
-        pairs: Images and masks.
-        settings: Split, validation fraction, named groups, tile size and labels of scenes.
-        seed: Seed of what is drawn.
-        count: Counts the labelled pixels of patches.
-
-    Returns:
-        The division.
-
-    Raises:
-        InputError: As `divide` and `labelled_windows`.
-    """
-    division = divide(pairs, settings, seed, count)
-    if settings.labels:
-        division = labelled_windows(division, count, settings.min_labelled, settings.tile)
     return division
 
 

@@ -9,13 +9,13 @@ from segment.core.errors import InputError
 from segment.core.exploration.summary import Window, place_name
 from segment.core.labels.classes import ClassTable
 from segment.core.progress import Progress
-from segment.data.ground import Division, class_counter
+from segment.data.ground import Division, class_counter, labelled_windows
 from segment.data.mask_census import MaskCensus, take_census
 from segment.data.mask_reading import MaskReading, choose_reading
 from segment.data.pairs.find_scenes import find_scenes
 from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch, grid_patches
-from segment.data.splits import divide_labelled
+from segment.data.splits import divide
 from segment.data.tiles import grid_notes, part_folders, scan_pairs
 
 
@@ -110,7 +110,8 @@ def _windows_of_scenes(
     count = class_counter(found.class_table, tile, progress)
     division: Division | InputError
     try:
-        division = divide_labelled(found.pairs, settings, seed, count)
+        division = divide(found.pairs, settings, seed, count)
+        division = labelled_windows(division, count, settings.min_labelled, tile)
     except InputError as error:
         division = error
     patches = grid_patches(found.pairs, tile)

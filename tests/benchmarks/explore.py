@@ -33,11 +33,13 @@ def explore(model: Path, rounds: int = 3) -> None:
         return runs[count][-1].seconds / count
 
     found = take_turns({str(count): lambda c=count: seconds(c) for count in folders}, rounds)  # type: ignore[misc]
+    further = (MANY * found[str(MANY)] - FEW * found[str(FEW)]) / (MANY - FEW)
     tell(
         f"seconds a tile of segment-explore, {MANY} tiles over {FEW}",
         found[str(MANY)] / found[str(FEW)],
         at_most=1.1,
         seconds_a_tile=found,
+        seconds_a_further_tile=further,
     )
     peaks = {count: max(one.peak_mb for one in some) for count, some in runs.items()}
     tell(f"peak memory of segment-explore, MB, {MANY} tiles", peaks[MANY], at_most=1000)
