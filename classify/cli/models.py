@@ -21,7 +21,7 @@ from segment.core.cli.options import (
     schema_option,
 )
 from segment.core.cli.run import (
-    load_model_and_keras,
+    load_quietly,
     require_optuna,
     run_tuning,
     training,
@@ -116,7 +116,7 @@ def evaluate(
     from segment.core.inputs.named_scenes import parse_bands
 
     numbers = parse_bands(bands)
-    network = load_model_and_keras(model, runtime, console)
+    network = load_quietly(model, runtime, console)
     from classify.training.evaluation import evaluate as score
 
     scored = partial(score, data, network, output, part=part, bands=numbers, augment=augment)

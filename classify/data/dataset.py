@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,8 +40,8 @@ class Drawing:
     seed: int = 0
 
 
-class ImageDataset(keras.utils.PyDataset):
-    """Batches of labelled images.
+class ImageDataset:
+    """Batches of labelled images, of which training makes those of Keras.
 
     An item is (images, labels): (batch, size, size, bands) in the dtype of the files, and (batch,
     classes) float32 of 0 to 1. What batch i holds depends only on the seed, `epoch` and i, so
@@ -77,7 +76,8 @@ class ImageDataset(keras.utils.PyDataset):
         epoch: int = 0,
         workers: int = 1,
     ):
-        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
+        # as Keras asks for them; its own class would load it, which scoring does not need
+        self.workers, self.use_multiprocessing, self.max_queue_size = workers, False, 4
         self.images, self.batch_size, self.epoch = list(images), batch_size, epoch
         self.rgb = pixels.rgb
         self._pixels, self._size, self._drawing = pixels, size, drawing

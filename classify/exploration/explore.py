@@ -16,7 +16,7 @@ from classify.exploration.page import page_content
 from classify.exploration.summary import ImageSummary
 from classify.labelling.inference import label_info, read_input
 from segment.core.exploration.features import differing_pixels, feature_components
-from segment.core.exploration.image_statistics import PixelMeter, read_each
+from segment.core.exploration.image_statistics import PixelMeter, SeenImage, read_each
 from segment.core.exploration.report import Exploration, report_exploration
 from segment.core.exploration.summary import ExploredImage, name_bands
 from segment.core.model.folder import load_model_info
@@ -95,22 +95,20 @@ def explore(
     rows = [row for row in headers if row not in problems]
     meter = PixelMeter(count, len(rows), seed)
     found = read_each(
-        lambda row: read_pixels(headers[row][0].source, expected=bands.file_bands),
+        lambda row: SeenImage.of(*read_pixels(headers[row][0].source, expected=bands.file_bands)),
         rows,
         problems,
         "reading images",
         progress,
     )
-    for _, (pixels, valid) in found:
-        meter.add(pixels, valid)
+    for _, image in found:
+        meter.add(image)
     explored = [headers[row][0] for row in rows if row not in problems]
     named = next(names for row, (_, _, names) in headers.items() if row not in problems)
     features = None
     if network is not None:
-        sources = [image.source for image in explored]
-        features = feature_components(
-            network, sources, partial(read_input, info=network.info), progress
-        )
+        read = partial(read_input, info=network.info)
+        features = feature_components(network, explored, lambda image: read(image.source), progress)
     summary = ImageSummary(
         images=explored,
         bands=count,

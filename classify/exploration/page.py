@@ -55,7 +55,7 @@ def page_content(
         colors={c.name: c.map_color for c in table.classes},
         apart="Classes that are apart are easy to tell apart; classes that overlap need more"
         " images, or are labelled unclearly.",
-        read=read,
+        read=lambda image: read(image.source),
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.data.pixels import centre_crop, prepare_seen, read_pixels
 from classify.labelling.scene_inputs import scene_bands
-from segment.core.errors import InputError, MisfitError
+from segment.core.errors import InputError, MisfitError, printable
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
@@ -134,21 +134,25 @@ def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[li
     return [[names[i] for i in order if row[i]] for order, row in zip(orders, reached, strict=True)]
 
 
-def read_input(source: Source, info: ModelInfo, notes: list[str] | None = None) -> NDArray[Any]:
+def read_input(
+    source: Source, info: ModelInfo, notes: list[str] | None = None, *, to_label: bool = False
+) -> NDArray[Any]:
     """Reads an image as the network sees it.
 
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
         notes: Receives notes on the choice of bands; None where all bands are to be read.
+        to_label: Whether an image without a valid pixel is refused.
 
     Returns:
         Pixels (size, size, bands).
 
     Raises:
-        InputError: If the image cannot be read, or its bands or dtype are not what the model takes.
+        InputError: If the image cannot be read, its bands or dtype are not what the model takes, or
+            it has no valid pixel to label.
     """
-    return centre_crop(read_resized(source, info, notes=notes), info.tile)
+    return centre_crop(read_resized(source, info, notes=notes, to_label=to_label), info.tile)
 
 
 def read_resized(
@@ -156,6 +160,7 @@ def read_resized(
     info: ModelInfo,
     scale: BandScale | None = None,
     notes: list[str] | None = None,
+    to_label: bool = False,
 ) -> NDArray[Any]:
     """Reads an image as `read_input` does, but without the crop.
 
@@ -164,6 +169,7 @@ def read_resized(
         info: Description of the model.
         scale: Scale of images of its data type that have none of their own.
         notes: Receives notes on the choice of bands; None where all bands are to be read.
+        to_label: Whether an image without a valid pixel is refused.
 
     Returns:
         Pixels (rows, columns, bands).
@@ -177,6 +183,11 @@ def read_resized(
     pixels, valid = read_pixels(source, expected=expected, scale=scale, notes=notes)
     reason = " ".join(notes or ())
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info, reason)
+    if to_label and not valid.any():
+        raise InputError(
+            f"{printable(source.path)}: no pixel is valid, all are nodata. Leave the image out, or"
+            " correct its nodata value."
+        )
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 
 

@@ -200,7 +200,7 @@ def _batches(
         for name, (_, image), remarks in zip(names, some, notes, strict=True):
             try:
                 with readable_source(image, how, name) as (source, found):
-                    pixels.append(read_input(source, network.info, remarks))
+                    pixels.append(read_input(source, network.info, remarks, to_label=True))
                 remarks += found
                 problems.append(None)
             except InputError as error:

@@ -1,6 +1,6 @@
 """Commands for data: segment-sample, segment-tile and segment-explore."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.cli.truth import vector_labels
+from segment.cli.truth import SceneField, SceneLabels, vector_labels, with_scene_labels
 from segment.core.choices import LabelOrder, SampleStyle
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -189,8 +189,15 @@ def explore(
     ],
     tiles: Annotated[
         Path | None,
-        Argument(help="Tile folder to look at. None where the config has data.collections."),
+        Argument(
+            help=(
+                "Tile folder to look at, or a scene with --labels. None where the config has"
+                " data.collections."
+            )
+        ),
     ] = None,
+    labels: SceneLabels = None,
+    field: SceneField = None,
     features: Features = False,
     model: ModelFolder = BUNDLED,
     overwrite: Overwrite = False,
@@ -198,19 +205,19 @@ def explore(
     settings: SettingsOptions,
     console: ConsoleOptions,
 ) -> None:
-    """Reports what a tile folder holds before training, and what to fix."""
+    """Reports what a tile folder or a scene with its labels holds, and what to fix."""
     from segment.config import Config
+    from segment.core.common_settings import split_seed
     from segment.data.collections import check_data
     from segment.exploration.explore import explore as explore_tiles
     from segment.exploration.explore import explore_collections
 
-    data = settings.load(Config).data
+    named = with_scene_labels(settings.settings, labels, field)
+    config = replace(settings, settings=named).load(Config)
+    data = config.data.model_copy(
+        update={"split_seed": split_seed(config.data.split_seed, config.training)}
+    )
     check_data(tiles, data)
-    if data.labels:
-        raise InputError(
-            "data.labels is given, but scenes as they are cannot be explored. Cut them with"
-            " segment-tile."
-        )
     network = model if features or model != BUNDLED else None
     if tiles is not None:
         explore_folder = partial(explore_tiles, tiles, output, data, model=network)

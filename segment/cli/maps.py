@@ -20,6 +20,7 @@ from segment.core.cli.options import (
     NodataOption,
     Overwrite,
     RuntimeOption,
+    ScaleText,
     parse_model,
     require_cluster,
 )
@@ -127,16 +128,7 @@ def predict(
         ),
     ] = None,
     nodata: NodataOption = None,
-    scale: Annotated[
-        str,
-        Option(
-            metavar="S",
-            help=(
-                "How more than 8 bits become 8: auto, never; for all scenes LOW,HIGH or 2%,98%;"
-                " REPORT.json: as in another map."
-            ),
-        ),
-    ] = "auto",
+    scale: ScaleText = "auto",
     runtime: RuntimeOption = "auto",
     cluster: ClusterAddress = None,
     block: BlockEdge = None,

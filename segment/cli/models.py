@@ -1,6 +1,5 @@
 """Commands for models: segment-train, segment-tune, segment-evaluate and segment-export."""
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from segment.bundled import BUNDLED
-from segment.cli.truth import BoundaryWidth
+from segment.cli.truth import BoundaryWidth, SceneField, SceneLabels, with_scene_labels
 from segment.core.choices import BOUNDARY_WIDTH, ExportFormat
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -18,18 +17,18 @@ from segment.core.cli.options import (
     Overwrite,
     RunOptions,
     RuntimeOption,
+    ScaleText,
     SettingsOptions,
     parse_model,
     schema_option,
 )
 from segment.core.cli.run import (
-    load_model_and_keras,
+    load_quietly,
     require_optuna,
     run_tuning,
     training,
 )
 from segment.core.cli.search_options import SearchOptions
-from segment.core.errors import InputError
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
 
@@ -48,15 +47,8 @@ def train(
             )
         ),
     ] = None,
-    labels: Annotated[
-        Path | None,
-        Option(
-            help="Labels of a scene that is read as it is: a mask, or a vector file with --field."
-        ),
-    ] = None,
-    field: Annotated[
-        str | None, Option(help="With --labels: field whose values are the classes.")
-    ] = None,
+    labels: SceneLabels = None,
+    field: SceneField = None,
     schema: Annotated[bool, _SCHEMA] = False,
     *,
     options: RunOptions,
@@ -65,12 +57,7 @@ def train(
     """Trains a model on a tile folder, a scene with its labels, or several collections."""
     from segment.config import Config
 
-    if field is not None and labels is None:
-        raise InputError("--field: names a field of --labels, which is missing. Give both.")
-    if labels is not None:
-        named = {"path": str(labels)} | ({} if field is None else {"field": field})
-        settings = [*options.settings, f"data.labels={json.dumps(named)}"]
-        options = replace(options, settings=settings)
+    options = replace(options, settings=with_scene_labels(options.settings, labels, field))
     with training(Config, output, options, console) as run:
         from segment.training.train import train as train_model
 
@@ -111,6 +98,7 @@ def evaluate(
     part: Annotated[
         PartChoice, Option(help="Part of the tiles to score; test: what training never saw.")
     ] = "all",
+    scale: ScaleText = "auto",
     augment: Augment = False,
     boundary_width: BoundaryWidth = BOUNDARY_WIDTH,
     runtime: RuntimeOption = "auto",
@@ -119,10 +107,10 @@ def evaluate(
     console: ConsoleOptions,
 ) -> None:
     """Scores a model on a tile folder."""
-    network = load_model_and_keras(model, runtime, console)
+    network = load_quietly(model, runtime, console)
     from segment.training.evaluation import evaluate as score
 
-    scored = partial(score, tiles, network, output, part=part, augment=augment)
+    scored = partial(score, tiles, network, output, part=part, scale=scale, augment=augment)
     console.show(partial(scored, boundary_width=boundary_width, overwrite=overwrite))
 
 

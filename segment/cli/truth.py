@@ -1,5 +1,6 @@
 """Options of the commands that score maps, and vector labels as options name them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,14 @@ BoundaryWidth = Annotated[
         max=MOST_BOUNDARY_WIDTH,
         help="Width of the class boundaries that are scored against the truth, pixels.",
     ),
+]
+
+SceneLabels = Annotated[
+    Path | None,
+    Option(help="Labels of a scene that is read as it is: a mask, or a vector file with --field."),
+]
+SceneField = Annotated[
+    str | None, Option(help="With --labels: field whose values are the classes.")
 ]
 
 KEYS = ("layer", "width", "radius", "order", "background", "labelled_areas", "codes")
@@ -116,3 +125,25 @@ def _size(text: str | None) -> float | str | None:
         return None if text is None else float(text)
     except ValueError:
         return text
+
+
+def with_scene_labels(settings: list[str], labels: Path | None, field: str | None) -> list[str]:
+    """Adds the labels of a scene that is read as it is to settings.
+
+    Args:
+        settings: `key=value` texts.
+        labels: File of the labels, or None.
+        field: Field that holds the classes, of vector labels.
+
+    Returns:
+        The settings, with `data.labels` where there are labels.
+
+    Raises:
+        InputError: If there is a field without labels.
+    """
+    if labels is None:
+        if field is not None:
+            raise InputError("--field: names a field of --labels, which is missing. Give both.")
+        return settings
+    named = {"path": str(labels)} | ({} if field is None else {"field": field})
+    return [*settings, f"data.labels={json.dumps(named)}"]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,8 +58,8 @@ class Drawing:
     seed: int = 0
 
 
-class TileDataset(keras.utils.PyDataset):
-    """Batches for training or scoring.
+class TileDataset:
+    """Batches for training or scoring, of which training makes those of Keras.
 
     A batch is (images, masks): (batch, tile, tile, bands) in the dtype of the files, and (batch,
     tile, tile) uint8. Masks are ignored where an earlier patch covers the same pixels. So scores
@@ -98,7 +97,8 @@ class TileDataset(keras.utils.PyDataset):
         epoch: int = 0,
         workers: int = 1,
     ):
-        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4)
+        # as Keras asks for them; its own class would load it, which scoring does not need
+        self.workers, self.use_multiprocessing, self.max_queue_size = workers, False, 4
         self.patches = list(patches)
         self.tile, self.batch_size, self.epoch = tile, batch_size, epoch
         self._pixels, self._preprocessing, self._drawing = pixels, preprocessing, drawing

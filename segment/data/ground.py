@@ -14,7 +14,6 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import ClassTable
 from segment.core.labels.mask_values import decode_values
 from segment.core.progress import Progress, Silent
-from segment.core.raster.opening import open_raster
 from segment.core.splits import PARTS, Part
 from segment.data.mask_census import take_census
 from segment.data.mask_reading import choose_reading
@@ -250,8 +249,7 @@ def _places(pairs: Sequence[Pair]) -> dict[Pair, tuple[int, int, int]]:
     grids: dict[object, tuple[int, object]] = {}
     places = {}
     for pair in pairs:
-        with open_raster(pair.image) as image:
-            ground = image.ground
+        ground = pair.info.ground
         named = _NAME.search(pair.image.stem)
         if ground is not None:
             axes = tuple(f"{value:.6g}" for value in ground.transform[:6])

@@ -1,7 +1,7 @@
 """Census of masks: which values and colours they hold, independent of a class table."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class MaskCensus:
 
     held: Counter[str] = field(default_factory=Counter)
     of_mask: dict[Path, Mapping[str, float]] = field(default_factory=dict)
-    with_palette: Sequence[Pair] = ()
+    with_palette: list[Pair] = field(default_factory=list)
     at_255: int = 0
     nodata: Counter[str] = field(default_factory=Counter)
     rest: int = 0
@@ -97,6 +97,40 @@ class MaskCensus:
         self.lossy += mask.lossy
         if mask.colors is not None and len(self.color_tables) < _FEW:
             self.color_tables[mask.colors.tobytes()] = mask.colors
+
+    def add_pair(
+        self,
+        pair: Pair,
+        mask: Mask | LabelLayers,
+        strips: Iterable[NDArray[Any]],
+        shares: bool = False,
+    ) -> None:
+        """Counts the mask of an image.
+
+        Args:
+            pair: Image and mask.
+            mask: The mask, or labels that are read like one.
+            strips: All its rows, as `Mask` reads them.
+            shares: Whether to fill `of_mask` and `with_palette`.
+
+        Raises:
+            InputError: If a strip cannot be read.
+        """
+        whites, counts = self.at_255, Counter[str]()
+        for strip in strips:
+            counts.update(self.add(strip, pair.group, mask.declares_nodata))
+        self.add_file(mask)
+        held = frozenset(counts) | ({str(IGNORED)} if self.at_255 > whites else set())
+        if len(held) <= _FEW_OF_MASK:
+            self.shown.setdefault(held, pair.mask)
+        if not shares:
+            return
+        total = counts.total()
+        frequent = counts.most_common(_SHARES)
+        self.of_mask[pair.mask] = {value: count / total for value, count in frequent}
+        colored = isinstance(mask, Mask) and mask.colors is not None
+        if colored and pair.mask.suffix.lower() == ".png":
+            self.with_palette.append(pair)
 
     @property
     def values(self) -> set[str]:
@@ -174,35 +208,18 @@ def take_census(
     """
     for note in grid_notes(pairs):
         progress.say(note)
-    census, palettes, problems = MaskCensus(), [], []
+    census, problems = MaskCensus(), []
     for done, pair in enumerate(pairs, 1):
         progress.advance("reading masks", done, len(pairs))
         try:
             with pair.source.open() as image, pair.open_labels(image) as mask:
-                whites, counts = census.at_255, Counter[str]()
                 rows = _STRIP if pair.scene else image.height
-                for top in range(0, image.height, rows):
-                    strip = mask.read(top, min(rows, image.height - top))
-                    counts.update(census.add(strip, pair.group, mask.declares_nodata))
-                census.add_file(mask)
-            held = frozenset(counts) | ({str(IGNORED)} if census.at_255 > whites else set())
-            if len(held) <= _FEW_OF_MASK:
-                census.shown.setdefault(held, pair.mask)
+                tops = range(0, image.height, rows)
+                strips = (mask.read(top, min(rows, image.height - top)) for top in tops)
+                census.add_pair(pair, mask, strips, shares)
         except InputError as error:
             problems.append(str(error))
-            continue
-        if shares:
-            total = counts.total()
-            census.of_mask[pair.mask] = {
-                value: count / total for value, count in counts.most_common(_SHARES)
-            }
-            if (
-                isinstance(mask, Mask)
-                and mask.colors is not None
-                and pair.mask.suffix.lower() == ".png"
-            ):
-                palettes.append(pair)
-    return replace(census, with_palette=palettes), problems
+    return census, problems
 
 
 def census_of_rows(mask: Mask, rows: int = 256) -> MaskCensus:

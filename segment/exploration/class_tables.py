@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, Class, ClassTable, load_class_table
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
-from segment.data.pairs.pair import Pair
+from segment.exploration.image_statistics import TileStatistics
+from segment.exploration.material import Material
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _MOST_CLASSES = 40  # values that are taken for classes where there is no class table
@@ -113,16 +114,15 @@ def _named_colors(content: Any) -> Iterator[tuple[str, str]]:
 
 
 def choose_class_table(
-    root: Path, pairs: Sequence[Pair], masks: MaskCensus, settings: DataSettings
+    material: Material, found: TileStatistics, settings: DataSettings
 ) -> tuple[ClassTable, MaskReading | None, list[str]]:
     """Chooses the class table that masks are read with.
 
-    A declared table is used if it names anything that the masks hold.
+    A declared table is used if it names anything that the masks hold. Labels of scenes have one.
 
     Args:
-        root: The tile folder.
-        pairs: Its images and masks.
-        masks: Census of the masks.
+        material: Images and masks.
+        found: What the masks hold.
         settings: Classes, if they are not declared beside the masks.
 
     Returns:
@@ -132,11 +132,14 @@ def choose_class_table(
     Raises:
         InputError: As in `class_table_of`, and if the classes of the settings are invalid.
     """
+    masks = found.masks
+    if material.reading is not None:
+        return material.reading.class_table, material.reading, []
     if settings.classes:
         declared: ClassTable | None = ClassTable(settings.classes)
     else:
         try:
-            declared = find_class_table(root, pairs)
+            declared = find_class_table(material.root, found.pairs)
         except InputError as error:
             return class_table_of(masks), None, [str(error)]
     if declared is None:

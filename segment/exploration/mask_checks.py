@@ -59,7 +59,9 @@ def _undeclared(folder: TileSummary) -> Iterator[Values]:
             "count": count,
             "share": count / total,
             "within": held.get(value, 0.0),
-            "mask": file.relative_to(folder.root).as_posix(),
+            "mask": file.name
+            if folder.material.patches
+            else file.relative_to(folder.root).as_posix(),
             "why": why,
         }
 

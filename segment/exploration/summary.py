@@ -19,9 +19,11 @@ from segment.data.ground import Division, class_counter
 from segment.data.mask_census import MaskCensus
 from segment.data.mask_reading import MaskReading
 from segment.data.pairs.pair import Pair
+from segment.data.patches import Patch
 from segment.data.splits import divide
 from segment.exploration.class_tables import DeclaredTable
 from segment.exploration.image_statistics import TileStatistics
+from segment.exploration.material import Material
 from segment.exploration.neighbours import Neighbours, find_neighbours
 
 _LISTED = 100  # values of masks in report.json; masks in JPEG have thousands
@@ -37,7 +39,10 @@ class TileSummary(Summary):
         masks: Census of the masks.
         reading: How masks are read by the declared class table, if there is one.
         tables: Class tables in the folder.
+        material: What is explored.
         statistics: Statistics of the images and masks.
+        indices: Pixels of each class index in each mask, (masks, 256); 255 is ignored.
+        of_masks: Pixels of each class in each mask, of invalid pixels too, (masks, classes).
     """
 
     labels = "group"
@@ -47,7 +52,10 @@ class TileSummary(Summary):
     masks: MaskCensus
     reading: MaskReading | None
     tables: Sequence[DeclaredTable]
+    material: Material
     statistics: TileStatistics
+    indices: NDArray[np.int64]
+    of_masks: NDArray[np.int64]
 
     @property
     def pairs(self) -> Sequence[Pair]:
@@ -62,12 +70,12 @@ class TileSummary(Summary):
     @property
     def class_pixels(self) -> NDArray[np.int64]:
         """Pixels of each class in each mask, (masks, classes)."""
-        return self.statistics.indices[:, : len(self.class_table)]
+        return self.indices[:, : len(self.class_table)]
 
     @property
     def ignored(self) -> int:
         """Pixels of all masks that have no class."""
-        return int(self.statistics.indices[:, IGNORED].sum())
+        return int(self.indices[:, IGNORED].sum())
 
     @cached_property
     def group_pixels(self) -> dict[str, NDArray[np.int64]]:
@@ -101,7 +109,7 @@ class TileSummary(Summary):
         Only groups that folders name are listed.
         """
         parts: dict[str, set[str]] = {}
-        for pair in self.pairs:
+        for pair in () if self.material.patches else self.pairs:
             folders = pair.image.parent.relative_to(self.root).parts
             if any(folder != "images" and not part_named(folder) for folder in folders):
                 parts.setdefault(pair.group, set()).add(pair.part or "train")
@@ -109,16 +117,31 @@ class TileSummary(Summary):
 
     @cached_property
     def _divided_ground(self) -> Division | InputError | None:
-        settings = self.settings
+        settings, found = self.settings, self.material.division
+        if found is not None:
+            return found if isinstance(found, InputError) or found.edge else None
         lone = len(self.groups) == 1 and settings.split == "auto"
         if not lone and settings.split != "block":
             return None
-        counter = class_counter(self.class_table, settings.tile)
         try:
-            found = divide(self.pairs, settings, settings.split_seed or 0, counter)
+            found = divide(self.pairs, settings, settings.split_seed or 0, self._count)
         except InputError as error:
             return error
         return found if found.edge else None
+
+    def _count(self, patches: Sequence[Patch]) -> NDArray[np.int64]:
+        """Counts the pixels of each class in patches; those of whole images are known."""
+        tile = self.settings.tile
+        whole = {
+            image.source.path: pixels
+            for image, pixels in zip(self.images, self.of_masks, strict=True)
+            if max(image.width, image.height) <= tile
+        }
+        others = [patch for patch in patches if patch.pair.image not in whole]
+        read = iter(class_counter(self.class_table, tile)(others) if others else ())
+        return np.stack(
+            [whole[p.pair.image] if p.pair.image in whole else next(read) for p in patches]
+        )
 
     @property
     def division(self) -> Division | None:
@@ -134,7 +157,7 @@ class TileSummary(Summary):
     def figures(self) -> dict[str, Any]:
         """Content of report.json, except for the findings."""
         masks, table = self.masks, self.class_table
-        files = [str(pair.image) for pair in self.pairs]
+        files = [image.path for image in self.images]
         return super().figures | {
             "images": len(files),
             "groups": self.groups,

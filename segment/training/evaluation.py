@@ -11,10 +11,12 @@ from segment.boundaries import check_boundary_width
 from segment.bundled import BUNDLED
 from segment.core.choices import BOUNDARY_WIDTH
 from segment.core.errors import InputError
+from segment.core.inputs.scene_scales import MOST_SCENES, SceneScales
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
 from segment.core.model.runtime import Model, folder_of
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import Report
 from segment.core.training.evaluation import EvaluationOptions
@@ -39,6 +41,7 @@ def evaluate(
     model: Model | Path | str = BUNDLED,
     output: Path | str | None = None,
     *,
+    scale: ScaleOption = "auto",
     boundary_width: int = BOUNDARY_WIDTH,
     progress: Progress | None = None,
     **options: Any,
@@ -52,6 +55,8 @@ def evaluate(
         tiles: The tile folder.
         model: Model folder, or a model that is loaded.
         output: Folder for report.json and report.html; None writes none.
+        scale: How pixels are brought to the 8 bits of a model, as `predict_scene` does it: one
+            scale for all tiles.
         boundary_width: Width in pixels of the boundaries that are scored, see `Boundaries`.
         progress: Where progress, notes and warnings are reported; nowhere by default.
         **options: `part`, `batch_size`, `augment`, `runtime` and `overwrite`, see
@@ -77,7 +82,7 @@ def evaluate(
     pairs = find_pairs(tiles)
     info = model.info
     info.require_task("segment")
-    pairs = require_fit(pairs, info)
+    pairs = require_fit(pairs, info, scale, progress)
     if note := pairs[0].info.alpha_note:
         progress.say(f"note: {tiles}: {note}")
     reading, share = read_masks_of(tiles, pairs, info, progress)
@@ -157,21 +162,36 @@ def read_masks_of(
     return reading, census.undeclared_share(reading.class_table)
 
 
-def require_fit(pairs: Sequence[Pair], info: ModelInfo) -> list[Pair]:
+def require_fit(
+    pairs: Sequence[Pair],
+    info: ModelInfo,
+    option: ScaleOption = "auto",
+    progress: Progress | None = None,
+) -> list[Pair]:
     """Returns image and mask pairs as a model reads them.
 
     Args:
         pairs: Images and masks, all with the same bands and depth.
         info: Description of the model.
+        option: How pixels are brought to 8 bits, see `SceneScales`.
+        progress: Receives a note on the scale; without it, the one of the training is taken.
 
     Returns:
-        The pairs, fitted to the bands of the model, and scaled as those of its training.
+        The pairs, fitted to the bands of the model, and scaled as those of its training, or all
+        alike.
 
     Raises:
-        InputError: If the model does not read such images.
+        InputError: If the model does not read such images, or the scale does not suit it.
     """
+    pairs = [replace(p, info=p.info.fitted(info.bands)) for p in pairs]
     scale = info.pixels.scale
-    pairs = [replace(p, info=p.info.fitted(info.bands).scaled(scale)) for p in pairs]
+    if progress is not None and (option != "auto" or pairs[0].info.dtype != info.dtype):
+        some = pairs[:: -(-len(pairs) // MOST_SCENES)]
+        scales = SceneScales.of(option, info.pixels)
+        scale = scales.scaled([pair.source for pair in some], progress)[0].scale
+    pairs = [replace(p, info=p.info.scaled(scale)) for p in pairs]
+    if progress is not None and scale is not None:
+        progress.say(f"note: {scale.note}")
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(

@@ -15,6 +15,7 @@ from segment.core.choices import Sampler
 from segment.core.model.backend import load_keras
 from tests.benchmarks.clients import geodeep
 from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_blocks
+from tests.benchmarks.explore import explore
 from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
 from tests.benchmarks.labels import labels
@@ -32,7 +33,7 @@ from tests.benchmarks.train_step import train_step
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
+MORE = {f.__name__: f for f in (tiles, explore, peers, assembly, cluster)}
 BY_THEMSELVES = (
     "labels",
     "few_tiles",

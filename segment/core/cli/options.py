@@ -57,6 +57,16 @@ Overrides = Annotated[
         "--set", metavar="KEY=VALUE", help="One setting, e.g. training.epochs=20; repeatable."
     ),
 ]
+ScaleText = Annotated[
+    str,
+    typer.Option(
+        metavar="S",
+        help=(
+            "How more than 8 bits become 8: auto, never; for all inputs LOW,HIGH or 2%,98%;"
+            " REPORT.json: as in another map."
+        ),
+    ),
+]
 RuntimeOption = Annotated[
     Runtime,
     typer.Option(

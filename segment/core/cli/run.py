@@ -100,8 +100,8 @@ def run_tuning(
         progress.say(f"report: {output / 'report.html'}")
 
 
-def load_model_and_keras(model: Path, runtime: Runtime, console: ConsoleOptions) -> "Model":
-    """Loads a model, and then Keras, which evaluations need whatever computes.
+def load_quietly(model: Path, runtime: Runtime, console: ConsoleOptions) -> "Model":
+    """Loads a model before what scores it, and Keras only where it computes.
 
     Args:
         model: Model folder.
@@ -117,6 +117,4 @@ def load_model_and_keras(model: Path, runtime: Runtime, console: ConsoleOptions)
     from segment.core.onnx_models.loading import load_model
 
     with console.progress() as progress:
-        network = load_model(model, runtime, progress=progress)
-    load_keras()  # hides what its backend prints when it starts; a later import would show it
-    return network
+        return load_model(model, runtime, progress=progress)

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.exploration.image_statistics import WORKERS, leading_components
+from segment.core.exploration.summary import ExploredImage
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.pixels.components import Components, Vectors
 from segment.core.prefetch import each, prefetch
 from segment.core.progress import Progress
-from segment.core.raster.sources import Source
 
 _BATCH = 16
 
@@ -37,8 +37,8 @@ def differing_pixels(bands: int, dtype: str, info: ModelInfo) -> str | None:
 
 def feature_components(
     network: Model,
-    sources: Sequence[Source],
-    read: Callable[[Source], NDArray[Any]],
+    images: Sequence[ExploredImage],
+    read: Callable[[ExploredImage], NDArray[Any]],
     progress: Progress,
 ) -> Components | None:
     """Computes principal components of the features of images.
@@ -47,14 +47,14 @@ def feature_components(
 
     Args:
         network: Model loaded with `features`.
-        sources: The images, at least one.
+        images: The images, at least one.
         read: Reads an image as the network takes it; all have the same size.
         progress: Receives the number of images done.
 
     Returns:
         The components, or None for fewer than three images.
     """
-    batches = [sources[first : first + _BATCH] for first in range(0, len(sources), _BATCH)]
+    batches = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
     done, vectors = 0, None
     with closing(prefetch(each(batches), lambda some: [*map(read, some)], WORKERS)) as found:
         for _, pixels in found:
@@ -64,6 +64,6 @@ def feature_components(
             for answer in answers:
                 vectors.add(np.nan_to_num(answer, posinf=0, neginf=0))
             done += len(pixels)
-            progress.advance("comparing images", done, len(sources))
+            progress.advance("comparing images", done, len(images))
     assert vectors is not None, "there are images"
     return leading_components(vectors)

@@ -84,6 +84,41 @@ class PixelStatistics:
     components: Components | None
 
 
+@dataclass(frozen=True)
+class SeenImage:
+    """An image and what is computed of it alone, in the thread that reads it.
+
+    Attributes:
+        pixels: The image without extreme values, see `without_extremes`.
+        stored: The image.
+        valid: Mask (rows, columns) of valid pixels; None where all are.
+        print: Its fingerprint.
+        reduced: The image at 32 x 32 pixels.
+    """
+
+    pixels: NDArray[Any]
+    stored: NDArray[Any]
+    valid: NDArray[np.bool_] | None
+    print: Fingerprint
+    reduced: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, stored: NDArray[Any], valid: NDArray[np.bool_]) -> "SeenImage":
+        """Computes what is compared of an image.
+
+        Args:
+            stored: Image (rows, columns, bands).
+            valid: Mask (rows, columns) of valid pixels.
+
+        Returns:
+            The image, for `PixelMeter.add`.
+        """
+        pixels = without_extremes(stored)
+        reduced = resize(pixels.astype(np.float32), _EDGE, _EDGE)
+        some = None if valid.all() else valid
+        return cls(pixels, stored, some, fingerprint(pixels), reduced)
+
+
 class PixelMeter:
     """Gathers `PixelStatistics` from one image after another.
 
@@ -99,24 +134,20 @@ class PixelMeter:
         self._prints: list[Fingerprint] = []
         self._values: list[NDArray[np.float32]] = []
 
-    def add(self, pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    def add(self, image: SeenImage) -> None:
         """Adds an image.
 
         Args:
-            pixels: Image (rows, columns, bands).
-            valid: Mask (rows, columns) of valid pixels.
-
-        Returns:
-            The image without extreme values, see `without_extremes`.
+            image: The image.
         """
-        seen = pixels[valid]
-        count = self._most if len(seen) else 0
-        chosen = seen[self._random.integers(max(len(seen), 1), size=count)]
-        self._values.append(chosen.clip(-_LARGEST, _LARGEST).astype(np.float32))
-        pixels = without_extremes(pixels)
-        self._prints.append(fingerprint(pixels))
-        self._vectors.add(resize(pixels.astype(np.float32), _EDGE, _EDGE))
-        return pixels
+        pixels = image.stored.reshape(-1, image.stored.shape[2])
+        places = None if image.valid is None else np.flatnonzero(image.valid)
+        among = len(pixels) if places is None else len(places)
+        chosen = self._random.integers(max(among, 1), size=self._most if among else 0)
+        seen = pixels[chosen if places is None else places[chosen]]
+        self._values.append(seen.clip(-_LARGEST, _LARGEST).astype(np.float32))
+        self._prints.append(image.print)
+        self._vectors.add(image.reduced)
 
     def statistics(self) -> PixelStatistics:
         """Computes the statistics of the images that were added.

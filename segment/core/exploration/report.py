@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from segment.core.exploration.checks import Check, S, listed, run_checks
 from segment.core.exploration.figures import plot_amounts, plot_histograms, plot_scatter
 from segment.core.exploration.summary import ExploredImage, Summary
-from segment.core.raster.sources import Source
 from segment.core.reports.figures import plot_gallery
 from segment.core.reports.page import Finding, Report, write_report_folder
 
@@ -64,7 +63,7 @@ class PageContent:
     groups: tuple[Sequence[str], Sequence[Sequence[object]]] | None = None
     colors: Mapping[str, str]
     apart: str
-    read: Callable[[Source], Picture]
+    read: Callable[[ExploredImage], Picture]
     split: "tuple[Figure, str] | None" = None
 
 
@@ -177,7 +176,7 @@ def _add_similarity(page: Report, summary: Summary, content: PageContent) -> Non
         seen = "features of the model" if summary.features else "images at 32 x 32 pixels"
         page.text(f"Principal components of the {seen}: similar images are close together.")
         places = [image.labels[0] if image.labels else image.label for image in summary.images]
-        named = {row: summary.images[row].source.name for row in summary.outliers[:_NAMED]}
+        named = {row: summary.images[row].title for row in summary.outliers[:_NAMED]}
         figure = plot_scatter(summary.components, places, content.colors, named)
         page.figure(figure, f"Images by their {summary.labels}. {content.apart}")
     if shown := [summary.images[row] for row in summary.outliers[:_OUTLIERS]]:
@@ -209,4 +208,4 @@ def _add_copies(page: Report, summary: Summary, content: PageContent) -> None:
 
 
 def _pictures(images: Sequence[ExploredImage], content: PageContent) -> list[tuple[str, Picture]]:
-    return [(f"{image.label}\n{image.source.name}", content.read(image.source)) for image in images]
+    return [(f"{image.label}\n{image.title}", content.read(image)) for image in images]

@@ -15,6 +15,21 @@ from segment.core.pixels.components import Components, find_outliers
 from segment.core.pixels.near_duplicates import find_duplicates
 from segment.core.raster.sources import Source
 
+Window = tuple[int, int, int, int]
+"""First row, first column, rows and columns of a part of a scene, in pixels."""
+
+
+def place_name(window: Window) -> str:
+    """Names a window by its first pixel, as `segment-tile` names tiles.
+
+    Args:
+        window: The window.
+
+    Returns:
+        A text such as " r000256_c000512".
+    """
+    return f" r{window[0]:06}_c{window[1]:06}"
+
 
 @dataclass(frozen=True)
 class ExploredImage:
@@ -28,6 +43,7 @@ class ExploredImage:
         width: Columns in pixels.
         height: Rows in pixels.
         gsd: Ground sampling distance in metres per pixel; None if the file has none.
+        window: First row and column, rows and columns, if it is a window of a scene.
     """
 
     source: Source
@@ -37,11 +53,17 @@ class ExploredImage:
     width: int
     height: int
     gsd: float | None
+    window: Window | None = None
 
     @property
     def path(self) -> str:
-        """Path of its file."""
-        return str(self.source.path)
+        """Path of its file, with the place of a window."""
+        return f"{self.source.path}{'' if self.window is None else place_name(self.window)}"
+
+    @property
+    def title(self) -> str:
+        """Its name under pictures."""
+        return f"{self.source.name}{'' if self.window is None else place_name(self.window)}"
 
     @property
     def label(self) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 _FAR = 6.0  # standard deviations, estimated from the median
 _VECTORS_EACH = 3  # vectors per component: with fewer, single vectors get components of their own
 _FEWEST = 9  # vectors: among fewer, each differs from the others
+_ITERATIONS, _FURTHER = 8, 16  # of the power iteration, and directions beyond those asked for
 
 
 class Vectors:
@@ -92,8 +93,9 @@ class Components:
 def principal_components(vectors: Vectors, count: int) -> Components:
     """Computes the first principal components of vectors.
 
-    Incremental PCA (Ross et al. 2008) of scikit-learn: some hundred vectors are in memory at a
-    time.
+    Block power iteration of the covariance (Halko et al. 2011, Finding structure with randomness):
+    the vectors are read some hundred at a time, ten times in all, and multiplied with a few
+    directions, which takes a fraction of the time of a singular value decomposition.
 
     Args:
         vectors: At least two vectors.
@@ -102,24 +104,38 @@ def principal_components(vectors: Vectors, count: int) -> Components:
     Returns:
         The components.
     """
-    from sklearn.decomposition import IncrementalPCA
-
     assert len(vectors) > 1, "one vector has no variance"
-    count = min(count, len(vectors), len(vectors[0]))
-    model = IncrementalPCA(count)
-    with np.errstate(invalid="ignore"):  # if all vectors are the same
-        for batch in vectors.batches(max(256, count)):
-            model.partial_fit(batch)
+    length = len(vectors[0])
+    count = min(count, len(vectors), length)
+    mean = sum(batch.sum(axis=0, dtype=np.float64) for batch in vectors.batches()) / len(vectors)
+    centre = np.asarray(mean, np.float32)
+    random = np.random.default_rng(0)
+    spanned = random.standard_normal((length, min(count + _FURTHER, length)), np.float32)
+    squares = 0.0
+    for _ in range(_ITERATIONS):
+        spanned = np.linalg.qr(spanned)[0]
+        image, within = np.zeros(spanned.shape), np.zeros((spanned.shape[1],) * 2)
+        squares = 0.0
+        for batch in vectors.batches():
+            centred = batch - centre
+            placed = centred @ spanned
+            image += centred.T @ placed
+            within += placed.T.astype(np.float64) @ placed
+            squares += float(np.square(centred, dtype=np.float64).sum())
+        previous, spanned = spanned, image.astype(np.float32)
+    variances, turns = np.linalg.eigh(within)  # in the directions before the last product
+    axes = (previous @ turns[:, ::-1][:, :count].astype(np.float32)).T
+    # the sign of an axis is arbitrary: its largest value is positive
+    axes *= np.sign(axes[np.arange(count), np.abs(axes).argmax(axis=1)])[:, None]
     positions, residuals = [], []
     for batch in vectors.batches():
-        placed = model.transform(batch)
-        positions.append(placed.astype(np.float32))
-        residuals.append(
-            np.linalg.norm(batch - model.inverse_transform(placed), axis=1).astype(np.float32)
-        )
-    ratios = np.nan_to_num(model.explained_variance_ratio_)
+        centred = batch - centre
+        placed = centred @ axes.T
+        positions.append(placed)
+        residuals.append(np.linalg.norm(centred - placed @ axes, axis=1))
+    ratios = variances[::-1][:count].clip(0) / max(squares, 1e-30)
     return Components(
-        model.mean_, model.components_, ratios, np.concatenate(positions), np.concatenate(residuals)
+        np.asarray(mean), axes, ratios, np.concatenate(positions), np.concatenate(residuals)
     )
 
 

@@ -1,7 +1,7 @@
 """Pixel grids: where the pixels of a raster are on the ground, and how large they are there."""
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -101,13 +101,7 @@ class PixelGrid:
             A function that converts (xs, ys) of the CRS to degrees, and the ellipsoid
             (pyproj.Geod). None where the CRS has no ellipsoid.
         """
-        from pyproj import CRS, Transformer
-
-        crs = CRS.from_user_input(self.crs)
-        geod = crs.get_geod()
-        if geod is None or crs.geodetic_crs is None:
-            return None
-        return Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform, geod
+        return _geodetic(self.crs.to_wkt() if hasattr(self.crs, "to_wkt") else self.crs)
 
     @property
     def ground_sampling_distance(self) -> float | None:
@@ -139,3 +133,15 @@ class PixelGrid:
         return math.floor(0.25 - row * height / self.height), math.floor(
             0.25 - column * width / self.width
         )
+
+
+@lru_cache(maxsize=32)
+def _geodetic(crs: str) -> tuple[Any, Any] | None:
+    """See `PixelGrid.geodetic`; kept, because thousands of tiles have one CRS."""
+    from pyproj import CRS, Transformer
+
+    found = CRS.from_user_input(crs)
+    geod = found.get_geod()
+    if geod is None or found.geodetic_crs is None:
+        return None
+    return Transformer.from_crs(found, found.geodetic_crs, always_xy=True).transform, geod

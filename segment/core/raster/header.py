@@ -236,10 +236,10 @@ class RasterHeader(PixelGrid):
     def info(self) -> RasterInfo:
         """The header of the raster."""
         colors = tuple(c.name for c in self.dataset.colorinterp)
-        size = self.width, self.height, len(self.bands)
-        return RasterInfo(
-            self.path, *size, self.dtype.name, colors, self.orientation, self.alpha, self.alpha_note
-        )
+        size, place = (self.width, self.height, len(self.bands)), self.ground
+        ground = place and PixelGrid(place.height, place.width, place.crs, place.transform)
+        given = self.path, *size, self.dtype.name, colors, self.orientation, self.alpha
+        return RasterInfo(*given, self.alpha_note, ground=ground)
 
 
 def _declared_orientation(dataset: Any, path: str) -> Orientation:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, describe_use
+from segment.core.raster.grid import PixelGrid
 from segment.core.raster.orientation import UPRIGHT, Orientation
 
 MOST_BANDS = 4096
@@ -34,6 +35,7 @@ class RasterInfo:
         alpha: Use of the alpha band, see `Raster`.
         alpha_note: What to report of the alpha band, see `Raster`.
         scale: Scale that brings pixels to 8 bits, None where they stay as they are.
+        ground: Position of the pixels on the ground, None where it is not known.
     """
 
     path: str
@@ -46,6 +48,7 @@ class RasterInfo:
     alpha: AlphaUse | None = None
     alpha_note: str | None = None
     scale: BandScale | None = None
+    ground: PixelGrid | None = field(default=None, compare=False, repr=False)
 
     def scaled(self, scale: BandScale | None) -> "RasterInfo":
         """Adapts the header to pixels that are brought to 8 bits.

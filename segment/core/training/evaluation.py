@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from segment.core.choices import Runtime
 from segment.core.errors import InputError
@@ -13,7 +13,9 @@ from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import REPORT_FILES, Report, write_report_folder
 from segment.core.splits import PartChoice
-from segment.core.training.finished_run import Scored
+
+if TYPE_CHECKING:  # its module loads Keras, which scoring with OpenVINO does without
+    from segment.core.training.finished_run import Scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ class EvaluationOptions:
         output: Path | str | None,
         model: Model,
         data: str,
-        evaluation: Scored,
+        evaluation: "Scored",
         known: str,
         add_scores: Callable[[Report, str], None],
     ) -> None:

@@ -153,3 +153,21 @@ class Lines(Silent):
 
     def say(self, line: str) -> None:
         self.said.append(line)
+
+
+def test_tiles_of_more_than_8_bits_are_scaled_as_scenes_are(tmp_path):
+    indices = np.random.default_rng(0).integers(0, 2, (32, 32, 1))
+    write_raster(tmp_path / "tiles" / "images" / "a.tif", (1000 + 2000 * indices).astype(np.uint16))
+    write_raster(tmp_path / "tiles" / "masks" / "a.tif", (10 * indices).astype(np.uint8))
+    said = []
+    progress = Silent()
+    progress.say = said.append
+    model = FakeModel(classes=2)
+    for scale in ("auto", "1000,3000", "0%,100%"):
+        found = segment.evaluate(tmp_path / "tiles", model, scale=scale, progress=progress)
+        assert found.confusion.accuracy == 1, scale
+    assert sum("8 bits" in line for line in said) == 3, said
+    with pytest.raises(InputError, match="1 bands of uint16, but the model reads 1 bands of uint8"):
+        segment.evaluate(tmp_path / "tiles", model, scale="never")
+    with pytest.raises(InputError, match="--scale: the first must be below the second"):
+        segment.evaluate(tmp_path / "tiles", model, scale="9,3")
