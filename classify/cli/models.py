@@ -40,13 +40,23 @@ DataFolders = Annotated[
         metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
     ),
 ]
+TrainingFolders = Annotated[
+    list[Path] | None,
+    Argument(
+        metavar="[DATA]...",
+        help=(
+            "Folders of class folders, or with labels.csv; several are joined. None where the"
+            " config has data.collections."
+        ),
+    ),
+]
 _SCHEMA = print_schema("classify.config", "Config")
 
 
 @entry_point
 def train(
-    data: DataFolders,
     output: Annotated[Path, Option(help="Run folder to write.")],
+    data: TrainingFolders = None,
     schema: Annotated[
         bool, Option("--schema", is_eager=True, callback=_SCHEMA, help=SCHEMA_HELP)
     ] = False,

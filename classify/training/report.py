@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 15  # mistakes that are shown
 
+READ_BY_MAP = (
+    "its own labels are scored; the probability of a label is the sum of those of the classes that"
+    " it may be"
+)
+"""How the labels of a collection are scored."""
+
 
 def panels(multi_label: bool) -> dict[str, Sequence[str]]:
     """Chooses the columns of the history to plot.
@@ -51,6 +57,21 @@ def add_scores(
     scores, figures = evaluation.scores, evaluation.report
     report.heading(heading)
     report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")
+    for one in evaluation.apart:
+        if one.view is not None:
+            line = str(one.scores).splitlines()[0]
+            report.text(f"{one.view.collection}, {len(one.images):,} images: {line}.")
+    shown_classes = list(class_table.classes)
+    if (view := evaluation.view) is not None:
+        report.text(f"{view.collection}: {READ_BY_MAP}.")
+        rows_of_map = [(label, ", ".join(found) or "-") for label, found in view.label_map.items()]
+        report.table(("Label", "Classes that it may be"), rows_of_map)
+        shown_classes = [class_table.classes[some[0]] for some in view.sets]
+    elif evaluation.apart:
+        report.text(
+            f"Of each collection {READ_BY_MAP}. Over all, an answer is right if its label"
+            " admits it."
+        )
     rows = [
         (name, row["f1"], row["precision"], row["recall"], row["images"])
         for name, row in figures["per_class"].items()
@@ -58,7 +79,7 @@ def add_scores(
     report.table(
         ("Class", "F1", "Precision", "Recall", "Images"),
         rows,
-        [c.map_color for c in class_table.classes],
+        [c.map_color for c in shown_classes],
     )
     report.figure(plot_per_class(scores), "F1 of each class.")
     if not scores.multi_label:

@@ -11,10 +11,15 @@ from classify.config import Config
 from classify.data.dataset import ImageDataset, one_hot
 from classify.data.training_data import TrainingData
 from classify.labelling.inference import label_info, predict_dataset, tempered
-from classify.scores import score
 from classify.thresholds import choose_thresholds
 from classify.training.report import add_scores, panels
-from classify.training.scoring import Evaluation, recognise, score_images
+from classify.training.scoring import (
+    Evaluation,
+    recognise,
+    score_images,
+    score_labels,
+    views_of,
+)
 from segment.core.model.calibration import apply_temperature, fit_temperature
 from segment.core.model.folder import load_keras_model
 from segment.core.model.info import ModelInfo
@@ -66,11 +71,9 @@ def finish_training(
         part: predict_dataset(best.predict_on_batch, dataset, session.progress)
         for part, dataset in scored.items()
     }
-    info, error = _calibrate(
-        answers["val"], one_hot(scored["val"].images, len(data.class_table)), info
-    )
+    info, error = _calibrate(answers["val"], scored["val"], info)
     results = {
-        part: score_images(scored[part].images, tempered(p, info), info)
+        part: score_images(scored[part].images, tempered(p, info), info, views_of(info))
         for part, p in answers.items()
     }
     record = load_record(session.folder) or TrainingRecord.of([])
@@ -131,22 +134,22 @@ def _score_baseline(
 ) -> float | None:
     """Returns the monitored score of the baseline; None if no image has a label."""
     answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
-    reference = one_hot(dataset.images, len(data.class_table))
-    found: float | None = score(
-        reference, answers, data.class_table.names, multi_label=data.multi_label
+    found: float | None = score_labels(
+        dataset.images, answers, data.class_table.names, data.multi_label
     ).report[monitored_score(data)]
     return found
 
 
 def _calibrate(
-    answers: NDArray[np.float32], reference: NDArray[np.float32], info: ModelInfo
+    answers: NDArray[np.float32], dataset: ImageDataset, info: ModelInfo
 ) -> tuple[ModelInfo, float]:
     """Finds the temperature and the thresholds that suit validation.
 
     Returns the model with both, and its calibration error before.
     """
-    labels = label_info(info)
-    before = score(reference, answers, info.class_table.names, multi_label=labels.multi_label)
+    labels, names = label_info(info), info.class_table.names
+    before = score_labels(dataset.images, answers, names, labels.multi_label)
+    reference = one_hot(dataset.images, len(names))
     temperature = fit_temperature(reference, answers, labels.multi_label)
     thresholds = (
         choose_thresholds(reference, apply_temperature(answers, temperature, labels.multi_label))

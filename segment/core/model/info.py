@@ -63,6 +63,8 @@ class LabelInfo(Settings):
         rgb: Positions of red, green and blue among the bands read, from 0, for display.
         band_names: Names of the bands read in the training images, by which they are found in
             files that name their bands; empty where the training images named none.
+        label_maps: The classes that each label of a collection may be, by the collections that the
+            model learned from together; empty for one table of classes.
     """
 
     resize: int = Field(ge=0, le=_MOST_PIXELS)
@@ -73,6 +75,7 @@ class LabelInfo(Settings):
     file_bands: BandNumber | None = None
     rgb: tuple[_Position, _Position, _Position] = (0, 1, 2)
     band_names: list[str] = Field(default_factory=list)
+    label_maps: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
 
 
 class ScaleInfo(Settings):
@@ -190,6 +193,14 @@ class ModelInfo(Settings):
                 f"labels.thresholds: {wanted} thresholds, one per class of several labels, not"
                 f" {len(self.labels.thresholds)}"
             )
+        mapped = {
+            name
+            for one in (self.labels.label_maps if self.labels else {}).values()
+            for classes in one.values()
+            for name in classes
+        }
+        if unknown := sorted(mapped - set(self.class_table.names)):
+            raise ValueError(f"labels.label_maps: {unknown[0]} is no class of the model")
         return self
 
     def require_task(self, task: str) -> None:
