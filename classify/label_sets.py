@@ -179,7 +179,8 @@ class LabelView:
             (images, labels) float32.
         """
         sums = [given[:, list(some)].sum(axis=1) for some in self.sets]
-        return np.stack(sums, axis=1).clip(0, 1).astype(np.float32)
+        joined: NDArray[np.float32] = np.stack(sums, axis=1).clip(0, 1).astype(np.float32)
+        return joined
 
     def reference(self, labels: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
         """Encodes labels of images.

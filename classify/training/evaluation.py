@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from classify.bundled import BUNDLED
 from classify.data.images import Data, collection_name, data_folders
 from classify.data.pixels import orientation_notes, read_pixels
+from classify.labelling.doubt import Doubt
 from classify.labelling.inference import answer, label_info, predict_dataset
 from classify.labelling.scene_inputs import scene_bands
 from classify.training.report import READ_BY_MAP, add_scores
 from classify.training.scored_images import find_scored, readable_images, scored_dataset
-from classify.training.scoring import Evaluation, recognise, score_images
+from classify.training.scoring import Evaluation, recognise, score_images, with_doubt
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
@@ -75,6 +76,10 @@ def evaluate(
     predict = partial(answer, model, augment=asked.augment)
     answers = predict_dataset(predict, dataset, progress, model.recommended_batches(info.tile)[1])
     evaluation = score_images(images, answers, info, found.views)
+    if label_info(info).unsure is not None:
+        doubt = Doubt.of(model)
+        unsure = doubt.unsure(answers, doubt.unfamiliar_in(dataset))
+        evaluation = with_doubt(evaluation, unsure)
     record, known = known_record(folder_of(model), progress), ""
     if record is not None:
         familiarity = recognise(

@@ -57,6 +57,9 @@ def add_scores(
     scores, figures = evaluation.scores, evaluation.report
     report.heading(heading)
     report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")
+    for kind, share in evaluation.unsure.items():
+        if share is not None:
+            report.text(f"Of the {kind} answers {share:.1%} are unsure, and not given.")
     for one in evaluation.apart:
         if one.view is not None:
             line = str(one.scores).splitlines()[0]

@@ -1,7 +1,7 @@
 """Scores of a model over images, and how many of the images it was trained on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class Evaluation:
             `Familiarity`; empty if that was not examined.
         view: The labels that were scored in place of the model's classes; None for its classes.
         apart: Scores of each collection with its own labels, where several are scored together.
+        unsure: Share of the right answers, and of the wrong ones, that are unsure; empty for a
+            model that does not doubt.
     """
 
     scores: Scores
@@ -46,11 +48,14 @@ class Evaluation:
     familiar: dict[str, Any] = field(default_factory=dict)
     view: LabelView | None = None
     apart: list["Evaluation"] = field(default_factory=list)
+    unsure: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def report(self) -> dict[str, Any]:
         """Keys and values of report.json."""
         report = self.scores.report | self.familiar
+        if self.unsure:
+            report["unsure"] = self.unsure
         if self.view is not None:
             report["label_map"] = {self.view.collection: self.view.label_map}
         if self.apart:
@@ -98,7 +103,12 @@ class Evaluation:
         for one in self.apart:
             name = "" if one.view is None else one.view.collection
             lines.append(f"{name}, by its own labels: {str(one.scores).splitlines()[0]}")
-        return "\n".join(lines)
+        shares = [
+            f"{share:.3f} of the {kind} answers"
+            for kind, share in self.unsure.items()
+            if share is not None
+        ]
+        return "\n".join([*lines, *(["unsure: " + ", ".join(shares)] if shares else [])])
 
 
 def _figure(value: float | None) -> str:
@@ -185,6 +195,24 @@ def score_images(
     thresholds = labels.thresholds if labels.multi_label else None
     scores = score_labels(images, probabilities, names, labels.multi_label, thresholds)
     return Evaluation(scores, list(images), apart=apart)
+
+
+def with_doubt(evaluation: Evaluation, unsure: NDArray[np.bool_]) -> Evaluation:
+    """Counts the answers that are unsure.
+
+    Args:
+        evaluation: Scores of the answers, unsure or not.
+        unsure: Whether each is unsure, (images,), see `Doubt`.
+
+    Returns:
+        The scores with `unsure`.
+    """
+    right = evaluation.scores.right
+    shares = {
+        name: round(float(unsure[held].mean()), 6) if held.any() else None
+        for name, held in (("right", right), ("wrong", ~right))
+    }
+    return replace(evaluation, unsure=shares)
 
 
 def recognise(
