@@ -71,7 +71,9 @@ class CellAssembly(SceneJob[SceneLabels]):
                     augment=augment,
                 ),
                 ingredients=json.dumps([ingredients, blocks.size]),
-                made_of=hashlib.sha256(json.dumps(ingredients).encode()).hexdigest(),
+                made_of=hashlib.sha256(
+                    json.dumps(ingredients | {"smooth": smooth}).encode()
+                ).hexdigest(),
             )
         super().__init__(source, planned, planned.names, plan, blocks)
 

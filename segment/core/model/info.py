@@ -199,7 +199,7 @@ class ModelInfo(Settings):
             )
         maps = self.labels.label_maps.values() if self.labels else ()
         named = {name for one in maps for classes in one.values() for name in classes}
-        if unknown := named - set(self.class_table.names):
+        if named and (unknown := named - set(self.class_table.names)):
             raise ValueError(f"labels.label_maps: {min(unknown)} is no class of the model")
         return self
 
