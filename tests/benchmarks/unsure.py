@@ -124,9 +124,6 @@ def _scores(doubt: Doubt, pictures: list[NDArray[Any]], p: NDArray[np.float32]) 
         "margin": ranked[:, -2] - ranked[:, -1],
         "entropy": -(ranked * np.log(np.maximum(ranked, 1e-12))).sum(axis=1),
         "texture": distance,
-        "probability and texture": np.maximum(
-            (1 - ranked[:, -1]) / max(1 - doubt.threshold, 1e-6), distance
-        ),
     }
 
 
@@ -134,6 +131,10 @@ def _compare(known: Scores, right: NDArray[np.bool_], others: dict[str, Scores])
     """Shares of strangers beyond a limit that keeps 95 % of these right answers, and the AUC."""
     from sklearn.metrics import roc_auc_score
 
+    joined, parts = "probability and texture", ("probability", "texture")
+    scales = {name: float(np.quantile(known[name][right], KEPT)) for name in parts}
+    for scores in (known, *others.values()):
+        scores[joined] = np.maximum(*(scores[name] / scales[name] for name in parts))
     for name, values in known.items():
         limit = np.quantile(values[right], KEPT)
         beyond = {kind: float((s[name] > limit).mean()) for kind, s in others.items()}
