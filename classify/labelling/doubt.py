@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNSURE = "unsure"
 """What is given in place of a class."""
 
+_DESCRIBED = 112
 _COLORS = ("#DCDCDC", "#C4C4C4", "#FFFFFF")  # the first that no class has
 
 
@@ -67,7 +68,7 @@ class Doubt:
         """
         if self.detector is None:
             return np.zeros(len(pixels), bool)
-        return np.array([self.detector.score(image) > 1 for image in pixels], bool)
+        return np.array([self.detector.score(thinned(image)) > 1 for image in pixels], bool)
 
     def unfamiliar_in(self, dataset: "ImageDataset") -> NDArray[np.bool_]:
         """Finds images of a dataset that differ from all training images.
@@ -96,6 +97,22 @@ class Doubt:
         highest = probabilities.max(axis=1, initial=0)
         found: NDArray[np.bool_] = unfamiliar | (highest < np.float32(self.threshold))
         return found
+
+
+def thinned(image: NDArray[Any]) -> NDArray[Any]:
+    """Takes every second or third row and column, and so on, of a large image.
+
+    Texture and colours of about 112 pixels a side show as well what is unfamiliar, and take a
+    quarter of the time of those of 224.
+
+    Args:
+        image: Pixels (rows, columns, bands).
+
+    Returns:
+        Pixels (rows, columns, bands) of an image as `NoveltyDetector` gets it here.
+    """
+    step = max(1, round(max(image.shape[:2]) / _DESCRIBED))
+    return image[::step, ::step]
 
 
 def shown_classes(info: ModelInfo) -> ClassTable:

@@ -74,10 +74,15 @@ def _view_of(folder: Path, info: ModelInfo) -> LabelView | None:
     if not maps or not folder.is_dir() or (folder / "labels.csv").is_file():
         return None
     found = {label.casefold() for label in read_collection(folder)[0]}
-    if found <= {name.casefold() for name in names}:
-        return None
-    having = [one for one, known in maps.items() if found <= {key.casefold() for key in known}]
-    having.sort(key=lambda one: one != collection_name(folder))
+    known = {one: {label.casefold() for label in label_map} for one, label_map in maps.items()}
+    having = sorted(
+        (one for one in known if found <= known[one]),
+        key=lambda one: one != collection_name(folder),
+    )
+    if found <= {name.casefold() for name in names}:  # of the model, unless it is a collection
+        having = [
+            one for one in having[:1] if (one, found) == (collection_name(folder), known[one])
+        ]
     return LabelView.of(having[0], maps[having[0]], names) if having else None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.dataset import ImageDataset
-from classify.labelling.doubt import Doubt
+from classify.labelling.doubt import Doubt, thinned
 from segment.core.pixels.novelty import NoveltyDetector
 from segment.core.progress import Progress
 
@@ -52,7 +52,7 @@ def choose_doubt(
     def images(dataset: ImageDataset, chosen: list[int]) -> Iterator[NDArray[Any]]:
         nonlocal done
         for index in chosen:
-            yield dataset.image_at(index)
+            yield thinned(dataset.image_at(index))
             done += 1
             progress.advance("describing images", done, total)
 
@@ -62,9 +62,7 @@ def choose_doubt(
     return Doubt(threshold, replace(detector, limit=np.float32(detector.limit * factor)))
 
 
-def choose_limits(
-    probability: NDArray[Any], distance: NDArray[Any]
-) -> tuple[float, float]:
+def choose_limits(probability: NDArray[Any], distance: NDArray[Any]) -> tuple[float, float]:
     """Chooses the lowest probability and the largest distance of answers that are given.
 
     Args:

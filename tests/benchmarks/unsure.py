@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.data.images import LabelledImage
-from classify.labelling.doubt import Doubt
+from classify.labelling.doubt import Doubt, thinned
 from classify.training.unsure import KEPT, choose_limits
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
@@ -107,9 +107,11 @@ def _fitted(
     others = np.arange(len(known)) % 2 > 0
     order = np.random.default_rng(0).permutation(np.flatnonzero(~others)).tolist()
     half, rows = order[: 2 * len(order) // 3], order[2 * len(order) // 3 :]
-    detector = NoveltyDetector.fit((known[i] for i in half), (known[i] for i in rows))
+    detector = NoveltyDetector.fit(
+        (thinned(known[i]) for i in half), (thinned(known[i]) for i in rows)
+    )
     rows = [row for row in rows if right[row]]
-    distances = np.array([detector.score(known[row]) for row in rows])
+    distances = np.array([detector.score(thinned(known[row])) for row in rows])
     threshold, factor = choose_limits(p[rows].max(axis=1), distances)
     return Doubt(threshold, replace(detector, limit=np.float32(detector.limit * factor))), others
 
@@ -118,7 +120,7 @@ def _scores(doubt: Doubt, pictures: list[NDArray[Any]], p: NDArray[np.float32]) 
     """Scores by which an answer could be doubted, high where it should be."""
     assert doubt.detector is not None
     ranked = np.sort(p.astype(np.float64), axis=1)
-    distance = np.array([doubt.detector.score(picture) for picture in pictures])
+    distance = np.array([doubt.detector.score(thinned(picture)) for picture in pictures])
     return {
         "probability": 1 - ranked[:, -1],
         "margin": ranked[:, -2] - ranked[:, -1],
