@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from classify.collection_settings import CollectionSettings
 from segment.core.common_settings import (
     MOST_BATCH,
     MOST_EPOCHS,
@@ -119,7 +120,7 @@ class ImageSettings(Settings):
         return self
 
 
-class DataSettings(ImageSettings, PixelSettings):
+class DataSettings(ImageSettings, PixelSettings, CollectionSettings):
     """Which images a classifier learns from, and how they are preprocessed and normalised."""
 
     _scale = field_validator("scale")(check_scale)

@@ -1,4 +1,4 @@
-"""Trains the bundled models: python train_bundled.py COLLECTIONS RSSCN7 RESNET50.npz WORK"""
+"""Trains the bundled models: python train_bundled.py COLLECTIONS SCENES RESNET50.npz WORK"""
 
 import sys
 from pathlib import Path
@@ -14,15 +14,17 @@ REPOSITORY, LAST = Path(__file__).parents[1], "checkpoints/last.npz"
 TOWNS = [("varied", seed) for seed in range(1, 97)] + [("dry", seed) for seed in range(1, 65)]
 
 
-def make(package: ModuleType, data: Path | None, run: Path, progress: object, change: str) -> None:
+def make(
+    package: ModuleType, int8: list[Path] | None, run: Path, progress: object, *changes: str
+) -> None:
     recipe = REPOSITORY / "configs" / package.__name__ / "bundled.yaml"
-    config = package.load_settings(package.Config, recipe, [change])
-    print(package.train(data, run, config, resume=(run / LAST).exists(), progress=progress))
+    config = package.load_settings(package.Config, recipe, changes)
+    print(package.train(None, run, config, resume=(run / LAST).exists(), progress=progress))
     bundle_model(run, bundled := REPOSITORY / package.__name__ / "bundled")
-    print(package.export_model(bundled, int8=data or run / "config.yaml", progress=progress))
+    print(package.export_model(bundled, int8=int8 or run / "config.yaml", progress=progress))
 
 
-def main(data: Path, rsscn7: Path, weights: Path, work: Path) -> None:
+def main(data: Path, scenes: Path, weights: Path, work: Path) -> None:
     load_keras()
     for style, seed in TOWNS:
         if not (town := data / "towns" / f"{style}{seed}").exists():
@@ -31,7 +33,9 @@ def main(data: Path, rsscn7: Path, weights: Path, work: Path) -> None:
             segment.cut_scene(scene / "scene.tif", scene / "truth.tif", town, size=1024)
     with show_progress(quiet=False) as bar:
         make(segment, None, work / "segment", bar, f"data.root={data}")
-        make(classify, rsscn7, work / "classify", bar, f"model.weights={weights}")
+        labelled = [scenes / "aid150", scenes / "rsscn7"]
+        changes = f"data.root={scenes}", f"model.weights={weights}"
+        make(classify, labelled, work / "classify", bar, *changes)
 
 
 if __name__ == "__main__":

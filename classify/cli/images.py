@@ -68,6 +68,12 @@ def predict(
         ),
     ] = None,
     augment: Augment = False,
+    smooth: Annotated[
+        bool,
+        Option(
+            "--smooth", help="With --grid: average probabilities with those of neighbouring cells."
+        ),
+    ] = False,
     runtime: RuntimeOption = "auto",
     cluster: ClusterAddress = None,
     block: BlockEdge = None,
@@ -100,10 +106,10 @@ def predict(
             f"--{'json' if json else 'csv'} and --progress json both write to stdout. Leave one of"
             " them out."
         )
-    if grid is None and (nodata is not None or output != Path()):
+    if grid is None and (nodata is not None or output != Path() or smooth):
         raise InputError(
-            "--output and --nodata belong to --grid, which is not given. Add --grid, or leave them"
-            " out."
+            "--output, --nodata and --smooth belong to --grid, which is not given. Add --grid, or"
+            " leave them out."
         )
     if grid is not None and is_text:
         raise InputError(
@@ -119,7 +125,8 @@ def predict(
     info.require_task("classify")
     if grid is not None:
         require_own_names(sources)
-        options: dict[str, Any] = {"grid": grid, "augment": augment, "overwrite": overwrite}
+        options: dict[str, Any] = {"grid": grid, "augment": augment, "smooth": smooth}
+        options["overwrite"] = overwrite
         if cluster is None:
             require_cluster(block)
             _label_scenes(sources, model, output, runtime, console, options | {"scale": scale})

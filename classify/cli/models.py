@@ -36,13 +36,23 @@ DataFolders = Annotated[
         metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
     ),
 ]
+TrainingFolders = Annotated[
+    list[Path] | None,
+    Argument(
+        metavar="[DATA]...",
+        help=(
+            "Folders of class folders, or with labels.csv; several are joined. None where the"
+            " config has data.collections."
+        ),
+    ),
+]
 _SCHEMA = schema_option("classify.config", "Config")
 
 
 @entry_point
 def train(
-    data: DataFolders,
     output: Annotated[Path, Option(help="Run folder to write.")],
+    data: TrainingFolders = None,
     schema: Annotated[bool, _SCHEMA] = False,
     *,
     options: RunOptions,

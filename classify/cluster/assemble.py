@@ -8,15 +8,12 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
-from classify.cluster.cell_job import GIVEN, INDICES, PROBABILITIES, CellJob
-from classify.labelling.cell_labels import CellLabels
+from classify.cluster.cell_job import ARRAYS, CellJob
+from classify.labelling.cell_labels import CellAnswers
 from classify.labelling.cells import Cells
 from classify.labelling.result import SceneLabels
 from classify.labelling.scene import open_scene
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
-from segment.core.labels.classes import IGNORED
 from segment.core.outputs import Stage
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.sources import Source
@@ -26,7 +23,13 @@ class CellAssembly(SceneJob[SceneLabels]):
     """A scene to be labelled by a cluster."""
 
     def __init__(
-        self, source: Source, model: ClusterModel, grid: int, augment: bool, blocks: BlockOptions
+        self,
+        source: Source,
+        model: ClusterModel,
+        grid: int,
+        augment: bool,
+        smooth: bool,
+        blocks: BlockOptions,
     ):
         """Plans the blocks of a scene, which is closed again until they are labelled.
 
@@ -35,15 +38,14 @@ class CellAssembly(SceneJob[SceneLabels]):
             model: The model.
             grid: Edge of a cell in pixels of the scene.
             augment: Whether to average over the eight flips and quarter turns of each cell.
+            smooth: Whether probabilities are averaged with those of neighbouring cells.
             blocks: How the scene is divided, and where outputs are written.
 
         Raises:
             InputError: As in `classify.label_scene` before it computes.
         """
-        self._open_scene, self._runtime = (
-            partial(open_scene, source, model.info, grid),
-            model.runtime,
-        )
+        self._open_scene = partial(open_scene, source, model.info, grid)
+        self._runtime, self._smooth = model.runtime, smooth
         planned = SceneLabels.planned(source, blocks.output)
         planned.spare([source.path])
         with self._open_scene() as work:
@@ -54,6 +56,7 @@ class CellAssembly(SceneJob[SceneLabels]):
                 "model": [model.identity, model.runtime, model.info.model_dump(mode="json")],
                 "cells": asdict(work.cells),
                 "augment": augment,
+                "arrays": ARRAYS,
             }
             plan = ScenePlan(
                 blocks=Blocks(
@@ -68,7 +71,9 @@ class CellAssembly(SceneJob[SceneLabels]):
                     augment=augment,
                 ),
                 ingredients=json.dumps([ingredients, blocks.size]),
-                made_of=hashlib.sha256(json.dumps(ingredients).encode()).hexdigest(),
+                made_of=hashlib.sha256(
+                    json.dumps(ingredients | {"smooth": smooth}).encode()
+                ).hexdigest(),
             )
         super().__init__(source, planned, planned.names, plan, blocks)
 
@@ -77,13 +82,12 @@ class CellAssembly(SceneJob[SceneLabels]):
     ) -> dict[str, Any]:
         begun = time.monotonic() - seconds
         with self._open_scene() as work:
-            labels = self._labels(work.cells, holes)
-            return work.write(stage, labels, begun, runtime=self._runtime, **details).report
+            answers = self._answers(work.cells, len(work.info.class_table), holes)
+            details = {"runtime": self._runtime} | details
+            return work.write(stage, answers, self._smooth, begun, **details).report
 
-    def _labels(self, cells: Cells, holes: set[Block]) -> CellLabels:
-        shape = cells.whole.shape
-        indices, probabilities = np.full(shape, IGNORED, np.uint8), np.zeros(shape, np.float32)
-        given = np.full(shape, "", object)
+    def _answers(self, cells: Cells, classes: int, holes: set[Block]) -> CellAnswers:
+        answers = CellAnswers.empty(cells.whole.shape, classes)
         for block in self.blocks:
             if block in holes:
                 continue
@@ -93,6 +97,6 @@ class CellAssembly(SceneJob[SceneLabels]):
                 slice(area.columns.start, area.columns.stop),
             )
             with self._open(block) as file:
-                indices[place], probabilities[place] = file.read(INDICES), file.read(PROBABILITIES)
-                given[place] = np.char.decode(file.read(GIVEN), "utf-8")
-        return CellLabels(indices.ravel(), probabilities.ravel(), given.ravel())
+                for name in ARRAYS:
+                    getattr(answers, name)[place] = file.read(name)
+        return answers

@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from classify.labelling.cell_labels import label_cells
+from classify.labelling.cell_labels import answer_cells
 from classify.labelling.cells import Cells
 from segment.core.cluster.block_job import BlockJob
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
 from segment.core.raster.sources import Source
 
-INDICES, PROBABILITIES, GIVEN = "indices", "probabilities", "given"
-"""Names of the arrays with the labels of a block's cells; see `CellLabels`."""
+ARRAYS = ("probabilities", "seen", "unfamiliar")
+"""Names of the arrays with the answers for a block's cells; see `CellAnswers`."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,11 @@ class CellJob(BlockJob):
             model: Network in use.
 
         Returns:
-            Indices, probabilities and all labels given (in UTF-8) of the cells, (rows, columns)
-            each; and an empty dictionary.
+            The arrays of `CellAnswers`, and an empty dictionary.
 
         Raises:
             InputError: If the scene cannot be read, or the network returns NaN.
         """
         area = self.cells.within(block)
-        labels = label_cells(self.source, self.cells, area, model, self.augment)
-        arrays: dict[str, NDArray[Any]] = {
-            INDICES: labels.indices.reshape(area.shape),
-            PROBABILITIES: labels.probabilities.reshape(area.shape),
-            GIVEN: np.char.encode(labels.given.reshape(area.shape).astype(str), "utf-8"),
-        }
-        return arrays, {}
+        answers = answer_cells(self.source, self.cells, area, model, self.augment)
+        return {name: getattr(answers, name) for name in ARRAYS}, {}

@@ -31,6 +31,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
     augment: bool = False,
+    smooth: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -53,6 +54,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
         scale: As in `classify.label_scene`, for all scenes together: one scale for all scenes of
             a data type.
         augment: As in `classify.label_scene`.
+        smooth: As in `classify.label_scene`.
         runtime: What computes, the same on all workers.
         overwrite: Whether existing outputs are replaced.
         progress: Where progress is reported.
@@ -72,7 +74,7 @@ def label_scenes(  # noqa: PLR0913 - public, its parameters are options
     blocks = BlockOptions(output=Path(output), edge=block, overwrite=overwrite)
 
     def plan(source: Source, model: ClusterModel) -> CellAssembly:
-        return CellAssembly(source, model, grid, augment, blocks)
+        return CellAssembly(source, model, grid, augment, smooth, blocks)
 
     yield from do_scenes(
         sources,

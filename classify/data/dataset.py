@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from classify.data.augment import Change
 from classify.data.images import LabelledImage
 from classify.data.pixels import ImagePixels, centre_crop
+from classify.label_sets import Unions
 
 Mix = Callable[
     [NDArray[Any], NDArray[np.float32], np.random.Generator],
@@ -32,20 +33,22 @@ class Drawing:
         weighted: Draws each class equally often, with as many images per epoch as there are. An
             image with several labels counts for its rarest one.
         seed: Seed of order and changes.
+        unions: Sets of classes that an image may be. Each has a column of labels of its own.
     """
 
     augment: Callable[[int], Change] | None = None
     mix: Mix | None = None
     weighted: bool = False
     seed: int = 0
+    unions: Unions = ()
 
 
 class ImageDataset:
     """Batches of labelled images, of which training makes those of Keras.
 
     An item is (images, labels): (batch, size, size, bands) in the dtype of the files, and (batch,
-    classes) float32 of 0 to 1. What batch i holds depends only on the seed, `epoch` and i, so
-    that a run can be repeated and resumed.
+    classes + unions) float32 of 0 to 1. What batch i holds depends only on the seed, `epoch` and i,
+    so that a run can be repeated and resumed.
 
     Args:
         images: Images of the dataset.
@@ -81,7 +84,7 @@ class ImageDataset:
         self.images, self.batch_size, self.epoch = list(images), batch_size, epoch
         self.rgb = pixels.rgb
         self._pixels, self._size, self._drawing = pixels, size, drawing
-        self._labels = one_hot(images, classes)
+        self._labels = one_hot(images, classes, drawing.unions)
         self._chances = draw_chances(images) if drawing.weighted else None
 
     def __len__(self) -> int:
@@ -123,19 +126,25 @@ class ImageDataset:
         return random.choice(count, count, p=self._chances)
 
 
-def one_hot(images: Sequence[LabelledImage], classes: int) -> NDArray[np.float32]:
+def one_hot(
+    images: Sequence[LabelledImage], classes: int, unions: Unions = ()
+) -> NDArray[np.float32]:
     """Encodes the labels of images as 0 and 1.
 
     Args:
         images: Labelled images.
         classes: Number of classes.
+        unions: Sets of classes that an image may be. Each has a column after those of the classes,
+            which is 1 in place of theirs, so that mixed labels still tell sets apart.
 
     Returns:
-        Labels (images, classes) float32, with several ones where an image has several labels.
+        Labels (images, classes + unions) float32, with several ones where an image has several
+        labels, or may be of several classes and there are no unions.
     """
-    labels = np.zeros((len(images), classes), np.float32)
+    columns = {some: [classes + number] for number, some in enumerate(unions)}
+    labels = np.zeros((len(images), classes + len(unions)), np.float32)
     for row, image in zip(labels, images, strict=True):
-        row[list(image.labels)] = 1
+        row[columns.get(image.labels, list(image.labels))] = 1
     return labels
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from classify.config import ImageSettings
@@ -15,6 +15,7 @@ from classify.data.class_table import (
     unlearned_label,
 )
 from classify.data.labels_csv import Entry, read_labels
+from classify.label_sets import LabelMap
 from segment.core.errors import InputError
 from segment.core.labels.classes import ClassTable
 from segment.core.splits import Part
@@ -51,23 +52,30 @@ class Collection:
         class_table: Class table.
         images: The images.
         multi_label: Whether an image can have any number of labels.
+        label_maps: Classes that each label may be, by the names of `data.collections`.
+        digests: Digest of the split of each, see `digest_split`.
+        notes: Remarks for the user.
     """
 
     class_table: ClassTable
     images: list[LabelledImage]
     multi_label: bool
+    label_maps: dict[str, LabelMap] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
-def data_folders(data: Data) -> list[Path]:
+def data_folders(data: Data | None) -> list[Path]:
     """Converts one data folder or several to a list of paths.
 
     Args:
-        data: One data folder or CSV, or several.
+        data: One data folder or CSV, or several; None for none.
 
     Returns:
         The paths.
     """
-    return [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
+    given = [data] if isinstance(data, (str, Path)) else data or []
+    return [Path(folder) for folder in given]
 
 
 def collection_name(data: Path) -> str:
@@ -107,7 +115,12 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
             class has no images (with `complete`), or if there are fewer than two classes (with
             several labels: none) or more than 255.
     """
-    found, empty, multi_label = _gather(data)
+    if data and getattr(settings, "collections", None):
+        raise InputError(
+            f"{data[0]}: data.collections lists data folders too. Leave out DATA or"
+            " data.collections."
+        )
+    found, empty, multi_label = gather_entries(data)
     spellings: dict[str, str] = {}
     for label in [
         *(label for _, entry in found for label in entry.labels),
@@ -169,8 +182,19 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
     return Collection(table, images, multi_label)
 
 
-def _gather(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:
-    """Entries with their collections, empty class folders, and whether the data are CSVs."""
+def gather_entries(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:
+    """Lists the images of data folders or CSVs, with their labels as they are spelled there.
+
+    Args:
+        data: Data folders or CSVs.
+
+    Returns:
+        Entries with the names of their collections, empty class folders, and whether the data are
+        CSVs.
+
+    Raises:
+        InputError: If there is no data, or a path is neither a data folder nor a CSV.
+    """
     if not data:
         raise InputError(f"No data folder given. Name one with {LAYOUT}.")
     tables = [_table(root) for root in data]

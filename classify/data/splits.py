@@ -184,7 +184,12 @@ def check_parts(
         "val": "raise data.val_fraction",
     }
     for part, cure in cures.items():
-        present = {label for image in parts[part] for label in image.labels}
+        present = {
+            label
+            for image in parts[part]
+            if multi_label or len(image.labels) == 1  # no image is of a class that it may be
+            for label in image.labels
+        }
         missing = [name for index, name in enumerate(class_table.names) if index not in present]
         if missing:
             raise InputError(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,12 +11,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from classify.config import ImageSettings
-from classify.data.class_folders import folder_notes
+from classify.data.collections import find_training_images
 from classify.data.headers import find_bands
-from classify.data.images import LabelledImage, find_images
+from classify.data.images import LabelledImage
 from classify.data.pixels import ImagePixels, orientation_notes, prepare_seen
 from classify.data.splits import check_parts, digest_split, split_images
 from classify.data.survey import Survey, survey
+from classify.label_sets import LabelMap, Unions, find_unions
 from segment.core.common_settings import PreprocessSettings, TrainingSettings, split_seed
 from segment.core.inputs.named_scenes import alpha_note
 from segment.core.labels.classes import ClassTable
@@ -39,17 +40,20 @@ class TrainingData:
         class_table: Class table.
         multi_label: Whether images can have several labels.
         parts: Images of each part that are trained on and scored.
-        split_digest: Digest of the split of all images found, see `digest_split`.
+        split_digest: Digest of the split of all images found, see `digest_split`; of collections,
+            that of each by its name.
         survey: Bands, statistics and problems of the images.
         preprocessing: Preprocessing of all pixels, also of those behind the statistics in `survey`.
+        label_maps: Classes that each label may be, by the names of `data.collections`.
     """
 
     class_table: ClassTable
     multi_label: bool
     parts: dict[Part, list[LabelledImage]]
-    split_digest: str
+    split_digest: str | dict[str, str]
     survey: Survey
     preprocessing: PreprocessSettings
+    label_maps: dict[str, LabelMap] = field(default_factory=dict)
 
     @classmethod
     def prepare(
@@ -64,7 +68,7 @@ class TrainingData:
         """Reads data folders, and reports their split, unreadable images and duplicates.
 
         Args:
-            data: Data folders or CSVs.
+            data: Data folders or CSVs; none where the settings list collections.
             settings: How images are selected, split and read.
             preprocessing: Preprocessing of all pixels.
             training: Settings of the training, for the seed of the split.
@@ -77,10 +81,10 @@ class TrainingData:
         Raises:
             InputError: If the data do not match each other or the settings.
         """
-        found = find_images(data, settings)
-        for note in [note for folder in data for note in folder_notes(folder)]:
-            progress.say(f"note: {note}")
         seed = split_seed(settings.split_seed, training)
+        found = find_training_images(data, settings, seed)
+        for note in found.notes:
+            progress.say(f"note: {note}")
         split = split_images(
             found.images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed
         )
@@ -123,7 +127,13 @@ class TrainingData:
                 )
         check_parts(parts, found.class_table, found.multi_label)
         prepared = cls(
-            found.class_table, found.multi_label, parts, digest_split(split), seen, preprocessing
+            found.class_table,
+            found.multi_label,
+            parts,
+            found.digests or digest_split(split),
+            seen,
+            preprocessing,
+            found.label_maps,
         )
         for part in PARTS:
             shares = _shares(prepared.counts, found.class_table) if part == "train" else ""
@@ -132,7 +142,7 @@ class TrainingData:
 
     @property
     def counts(self) -> list[int]:
-        """Number of training images of each class."""
+        """Number of training images of each class, or that may be of it."""
         counts = Counter(label for image in self.parts["train"] for label in image.labels)
         return [counts[index] for index in range(len(self.class_table))]
 
@@ -184,7 +194,14 @@ class TrainingData:
             file_bands=bands.file_bands,
             rgb=bands.rgb,
             band_names=bands.names,
+            label_maps=self.label_maps,
         )
+
+    @property
+    def unions(self) -> Unions:
+        """Sets of several classes, any of which an image may be."""
+        labels = [image.labels for part in PARTS for image in self.parts[part]]
+        return [] if self.multi_label else find_unions(labels)
 
     @property
     def record(self) -> TrainingRecord:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
+from classify.labelling.doubt import Doubt
 from classify.labelling.image_sources import Reading, readable_source
 from classify.labelling.inference import answer, read_input
 from classify.labelling.predict import choose_labels, open_classifier
@@ -67,5 +68,7 @@ def predict_array(  # noqa: PLR0913 - public, its parameters are options
     for note in [*notes, *remarks]:
         (progress or Silent()).say(f"note: {note}")
     name = str(source.path) if isinstance(image, (str, Path, Source)) else "image"
-    (prediction,) = choose_labels([name], answer(network, pixels[None], augment), info, top)
+    found, doubt = answer(network, pixels[None], augment), Doubt.of(network)
+    unsure = doubt.unsure(found, doubt.unfamiliar(pixels[None]))
+    (prediction,) = choose_labels([name], found, unsure, info, top)
     return replace(prediction, notes=(*notes, *remarks))

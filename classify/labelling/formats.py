@@ -12,7 +12,8 @@ def as_table(predictions: Sequence[Prediction]) -> str:
     """Formats predictions as a table with one line per image.
 
     A line has the name of the image and its most probable labels. Labels that are given have a
-    star. Images that could not be labelled are left out.
+    star; where the model doubts that any applies, "unsure" is before them. Images that could not be
+    labelled are left out.
 
     Args:
         predictions: Predictions to format.
@@ -28,6 +29,9 @@ def as_table(predictions: Sequence[Prediction]) -> str:
         ]
         for p in predictions
     ]
+    if any(p.unsure for p in predictions):
+        marks = [["unsure" if p.unsure else ""] for p in predictions]
+        cells = [mark + row for mark, row in zip(marks, cells, strict=True)]
     columns = range(max(map(len, cells), default=0))
     widths = [max((len(row[i]) for row in cells if i < len(row)), default=0) for i in columns]
     longest = max((len(p.image) for p in predictions), default=0)
@@ -45,8 +49,8 @@ def as_json(predictions: Sequence[Prediction]) -> str:
         predictions: Predictions to format.
 
     Returns:
-        A list of {image, labels: [{label, probability}], given, problem}; problem is null if there
-        is none.
+        A list of {image, labels: [{label, probability}], given, unsure, problem}; problem is null
+        if there is none.
     """
     entries = [
         {
@@ -56,6 +60,7 @@ def as_json(predictions: Sequence[Prediction]) -> str:
                 for name, probability in p.labels
             ],
             "given": p.given,
+            "unsure": p.unsure,
             "problem": p.problem,
         }
         for p in predictions

@@ -124,7 +124,7 @@ def given_labels(probabilities: NDArray[np.float32], info: ModelInfo) -> list[li
 
     Returns:
         Names of the labels of each image: the most probable one or, with several labels, all that
-        reach their thresholds, the most probable first.
+        reach their thresholds, the most probable first. Doubt is not considered.
     """
     labels, names = label_info(info), info.class_table.names
     if not labels.multi_label:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.data.pixels import orientation_notes
+from classify.labelling.doubt import UNSURE, Doubt
 from classify.labelling.image_sources import Reading, readable_source
 from classify.labelling.inference import answer, given_labels, label_info, read_input
 from classify.labelling.prediction import Prediction
@@ -95,13 +96,18 @@ def open_classifier(model: Model | Path | str, runtime: Runtime, top: int) -> Mo
 
 
 def choose_labels(
-    names: Sequence[str], probabilities: NDArray[np.float32], info: ModelInfo, top: int
+    names: Sequence[str],
+    probabilities: NDArray[np.float32],
+    unsure: NDArray[np.bool_],
+    info: ModelInfo,
+    top: int,
 ) -> Iterator[Prediction]:
     """Makes predictions of probabilities.
 
     Args:
         names: Names of the images.
         probabilities: Calibrated probabilities (images, classes).
+        unsure: Whether each answer is unsure, (images,), see `Doubt`.
         info: Description of the model.
         top: Number of most probable labels of each image.
 
@@ -109,11 +115,11 @@ def choose_labels(
         The predictions.
     """
     classes = info.class_table.names
-    for name, row, given in zip(
-        names, probabilities, given_labels(probabilities, info), strict=True
-    ):
+    given = given_labels(probabilities, info)
+    for name, row, labels, doubted in zip(names, probabilities, given, unsure, strict=True):
         likeliest = np.argsort(-row, kind="stable")[:top]
-        yield Prediction(name, [(classes[i], float(row[i])) for i in likeliest], given)
+        found = [(classes[i], float(row[i])) for i in likeliest]
+        yield Prediction(name, found, [UNSURE] if doubted else labels, unsure=bool(doubted))
 
 
 def band_notes(predictions: Sequence[Prediction]) -> list[str]:
@@ -169,15 +175,19 @@ def _predict(
         progress.say(note)
     (size, workers), done = network.recommended_batches(info.tile), 0
 
-    def compute(batch: _Batch) -> NDArray[np.float32]:
-        empty = np.empty((0, len(info.class_table)), np.float32)
-        return empty if batch.pixels is None else answer(network, batch.pixels, augment)
+    doubt = Doubt.of(network)
+
+    def compute(batch: _Batch) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        if batch.pixels is None:
+            return np.empty((0, len(info.class_table)), np.float32), np.empty(0, bool)
+        found = answer(network, batch.pixels, augment)
+        return found, doubt.unsure(found, doubt.unfamiliar(batch.pixels))
 
     batches = _batches(images, network, how, size)
     with closing(prefetch(batches, compute, workers)) as answers:
-        for batch, probabilities in answers:
+        for batch, (probabilities, unsure) in answers:
             labelled = [n for n, p in zip(batch.names, batch.problems, strict=True) if p is None]
-            found = choose_labels(labelled, probabilities, info, top)
+            found = choose_labels(labelled, probabilities, unsure, info, top)
             for name, problem, notes in zip(batch.names, batch.problems, batch.notes, strict=True):
                 done += 1
                 progress.advance("labelling", done, len(images))

@@ -20,9 +20,10 @@ class Prediction:
         image: Name of the image.
         labels: Most probable classes and their probabilities, the most probable first.
         given: Labels that the image is given: the most probable one or, with several labels, those
-            that reach their thresholds.
+            that reach their thresholds; "unsure" where the model doubts that any applies.
         problem: Why there are no labels, if the image cannot be used; else None.
         notes: Remarks on how the image was read.
+        unsure: Whether the image may show none of the model's classes, see `Doubt`.
     """
 
     image: str
@@ -30,6 +31,7 @@ class Prediction:
     given: list[str]
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    unsure: bool = False
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draws the probabilities as bars, those of given labels in blue.
@@ -53,7 +55,8 @@ class Prediction:
         axes.set_yticks(range(len(names)), names, parse_math=False)
         axes.set_xlim(0, 1.12)
         axes.set_xlabel("probability")
-        axes.set_title(self.image, fontsize=10, parse_math=False)
+        title = f"{self.image}: unsure" if self.unsure else self.image
+        axes.set_title(title, fontsize=10, parse_math=False)
         return axes
 
     def _repr_html_(self) -> str:
@@ -62,10 +65,12 @@ class Prediction:
             for name, probability in self.labels
         ]
         notes = [] if self.problem is None else [self.problem]
-        return result_html(self.image, ("label", "probability", "given"), rows, notes=notes)
+        title = f"{self.image}: unsure" if self.unsure else self.image
+        return result_html(title, ("label", "probability", "given"), rows, notes=notes)
 
     def __str__(self) -> str:
-        return self.problem or f"{self.image}  {describe(self.labels)}"
+        doubt = "unsure  " if self.unsure else ""
+        return self.problem or f"{self.image}  {doubt}{describe(self.labels)}"
 
 
 def describe(labels: Sequence[tuple[str, float]]) -> str:

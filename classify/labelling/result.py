@@ -8,6 +8,7 @@ import numpy as np
 
 from classify.labelling.cell_labels import CellLabels
 from classify.labelling.cells import SMALLEST, Cells
+from classify.labelling.doubt import shown_classes
 from segment.core.errors import InputError
 from segment.core.maps.class_picture import plot_classes, read_class_picture
 from segment.core.maps.class_raster import companions
@@ -97,12 +98,12 @@ class SceneLabels(SceneOutputs):
 
     def _repr_html_(self) -> str:
         counts, areas = self.report["cells_by_class"], self.report["area_m2"]
-        labelled = max(sum(counts.values()), 1)
+        shares = self.report["area_share"]
         header = ["class", "share", "cells", *["area"] * bool(areas)]
         rows = [
             [
                 name,
-                f"{100 * cells / labelled:.1f} %",
+                f"{100 * shares[name]:.1f} %",
                 f"{cells:,}",
                 *([format_area(areas[name])] if areas else []),
             ]
@@ -127,10 +128,9 @@ class SceneLabels(SceneOutputs):
     def __repr__(self) -> str:
         report, lines = self.report, [self._title()]
         longest = max(len(name) for name in report["classes"])
-        labelled = max(sum(report["cells_by_class"].values()), 1)
         for name, cells in report["cells_by_class"].items():
             line = (
-                f"  {name:<{longest}}  {100 * cells / labelled:5.1f} %  {cells:>9,}"
+                f"  {name:<{longest}}  {100 * report['area_share'][name]:5.1f} %  {cells:>9,}"
                 f" cell{'' if cells == 1 else 's'}"
             )
             if report["area_m2"]:
@@ -145,7 +145,8 @@ def describe(
     """Makes the report, except for the name of the scene and the runtime; see `describe_scene`.
 
     With several labels, cells and areas count for the most probable label. `area_m2` is the area of
-    whole cells, cut off at the edge of the scene. `mean_probability` is the mean for the classes of
+    cells, cut off at the edge of the scene, and `area_share` its share of all that has a label (by
+    pixels, in a scene without a CRS). `mean_probability` is the mean for the classes of
     the cells, and None if no cell has one.
 
     Args:
@@ -158,20 +159,20 @@ def describe(
     Returns:
         Keys and values of the report.
     """
-    names, labelled = info.class_table.names, labels.labelled
-    sums, pixel_areas = None, raster.row_pixel_areas(0, raster.height)
-    if pixel_areas is not None:
-        rows, columns = cells.borders()
-        areas = np.outer(np.add.reduceat(pixel_areas, rows[:-1]), np.diff(columns)).ravel()
-        indices = labels.indices[labelled]
-        sums = np.bincount(indices, areas[labelled], minlength=len(names)).tolist()
-    report = describe_scene(raster, names, sums, seconds)
+    names, labelled = shown_classes(info).names, labels.labelled
+    pixel_areas, (rows, columns) = raster.row_pixel_areas(0, raster.height), cells.borders()
+    heights = np.diff(rows) if pixel_areas is None else np.add.reduceat(pixel_areas, rows[:-1])
+    areas = np.outer(heights, np.diff(columns)).ravel()[labelled]
+    sums = np.bincount(labels.indices[labelled], areas, minlength=len(names))
+    shares = sums / max(sums.sum(), 1e-9)
+    report = describe_scene(raster, names, None if pixel_areas is None else sums.tolist(), seconds)
     probability = float(labels.probabilities[labelled].mean()) if labelled.any() else None
     empty = [] if labelled.any() else ["No cell has a label: the map is empty."]
     return report | {
         "model": info.name,
         "grid": cells.edge,
         "cells": cells.rows * cells.columns,
+        "area_share": dict(zip(names, shares.round(6).tolist(), strict=True)),
         "cells_by_class": dict(zip(names, labels.count(len(names)).tolist(), strict=True)),
         "mean_probability": None if probability is None else round(probability, 6),
         "notes": [*empty, *report["notes"], *_scale_notes(cells, raster, info)],

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
-from classify.labelling.cell_labels import CellLabels, label_cells
+from classify.labelling.cell_labels import CellAnswers, CellLabels, answer_cells
 from classify.labelling.cells import SMALLEST, Cells
-from classify.labelling.inference import (
-    label_info,
-    require_input,
-)
+from classify.labelling.doubt import shown_classes
+from classify.labelling.inference import label_info, require_input
 from classify.labelling.result import SceneLabels, describe
 from classify.labelling.scene_inputs import scaled_sources, scene_bands
 from segment.core.choices import Runtime
@@ -50,6 +48,7 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     nodata: Nodata | None = None,
     scale: ScaleOption = "auto",
     augment: bool = False,
+    smooth: bool = False,
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -61,10 +60,11 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     cell with a label, and SCENE_labels_overlay.jpg shows the labels over the scene, above a legend.
     With several labels, the class of a cell is the most probable label that reaches its threshold.
     Cells in which fewer than half of the pixels are valid, or no label reaches its threshold, are
-    nodata (255). If one of the files cannot be written, none is.
+    nodata (255). Cells that may show none of the classes are of a class *unsure*, see `Doubt`. If
+    one of the files cannot be written, none is.
 
     The scene is read forward only, and once more for the overlay. Memory holds two row strips of
-    `grid` scene rows, about a kilobyte per cell, and a picture of at most 4096 pixels a side.
+    `grid` scene rows, one or two kilobytes per cell, and a picture of at most 4096 pixels a side.
 
     Args:
         scene: GeoTIFF, PNG, JPEG or whatever GDAL reads, also /vsicurl/... and s3://..., or an open
@@ -85,6 +85,8 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
             the same type by its scale. A `Source` that has a scale keeps it.
         augment: Averages over the eight flips and quarter turns of each cell, which takes eight
             times as long.
+        smooth: Averages the probabilities of each cell with those of its eight neighbours, see
+            `CellAnswers.smoothed`.
         runtime: What computes, if `model` is a folder.
         overwrite: Whether existing outputs are replaced.
         progress: Where progress is reported.
@@ -108,10 +110,10 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
         network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
         started = time.monotonic()
         advance = partial(progress.advance, f"labelling {source.name}") if progress else None
-        labels = label_cells(
+        answers = answer_cells(
             opened.source, opened.cells, opened.cells.whole, network, augment, advance
         )
-        report = opened.write(stage, labels, started, runtime=network.runtime).report
+        report = opened.write(stage, answers, smooth, started, runtime=network.runtime).report
     return replace(planned, report=report)
 
 
@@ -132,13 +134,14 @@ class OpenScene:
     cells: Cells
 
     def write(
-        self, stage: Stage, labels: CellLabels, started: float, **details: Any
+        self, stage: Stage, answers: CellAnswers, smooth: bool, started: float, **details: Any
     ) -> SceneLabels:
         """Writes raster, polygons, overlay and report.
 
         Args:
             stage: Where files are written first.
-            labels: Labels of all cells.
+            answers: What the model answers for all cells.
+            smooth: Whether probabilities are averaged with those of neighbouring cells.
             started: Time when labelling began, from `time.monotonic`.
             **details: Further keys of the report. `notes` are appended to those of the report. With
                 `holes`, parts of the scene may be unreadable.
@@ -150,18 +153,20 @@ class OpenScene:
             InputError: If a file cannot be written, for example because the disk is full.
         """
         files = SceneLabels.planned(self.source, stage.new)
+        labels = CellLabels.of(answers, self.info, smooth)
         self._write_raster(files.labels, stage.work / "labels.rows", labels)
         self._write_polygons(files.polygons, labels)
         self._write_overlay(files.overlay, labels, damaged="holes" in details)
         seconds = time.monotonic() - started
         report = describe(labels, self.cells, self.raster, self.info, seconds)
-        undeclared = self.raster.undeclared_nodata()
-        notes = [*report["notes"], *details.get("notes", []), *filter(None, [undeclared])]
-        return files.written({"scene": self.source.name} | report | details | {"notes": notes})
+        undeclared = filter(None, [self.raster.undeclared_nodata()])
+        notes = [*report["notes"], *details.get("notes", []), *undeclared]
+        report |= {"smooth": smooth} | details | {"notes": notes}
+        return files.written({"scene": self.source.name} | report)
 
     def _write_raster(self, path: Path, rows: Path, labels: CellLabels) -> None:
         """Writes the class raster; `rows` is a working file with the values it is made from."""
-        cells, raster, class_table = self.cells, self.raster, self.info.class_table
+        cells, raster, class_table = self.cells, self.raster, shown_classes(self.info)
         transform, content = raster.transform, class_table.values()[labels.indices].tobytes()
         if raster.crs is not None or not transform.is_identity:
             transform = transform @ type(transform).scale(cells.edge)
@@ -185,14 +190,15 @@ class OpenScene:
             )
         )
         indices = labels.indices.reshape(self.cells.whole.shape)[np.ix_(rows, columns)]
-        class_table, counts = self.info.class_table, labels.count(len(self.info.class_table))
+        class_table = shown_classes(self.info)
+        counts = labels.count(len(class_table))
         shares = dict(zip(class_table.names, counts / max(counts.sum(), 1), strict=True))
         write_overlay(path, photograph, indices, class_table, shares)
 
     def _write_polygons(self, path: Path, labels: CellLabels) -> None:
         import shapely
 
-        class_table = self.info.class_table
+        class_table = shown_classes(self.info)
         (numbers,) = np.nonzero(labels.labelled)
         row, column = np.divmod(numbers, self.cells.columns)
         rows, columns = self.cells.borders()

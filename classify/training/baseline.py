@@ -34,7 +34,8 @@ def fit_classical(
 ) -> keras.Model:
     """Fits the baseline to a dataset and returns it as a network of stock Keras layers.
 
-    Images are standardised, reduced to about 32 x 32 pixels by averaging, and projected on
+    Images that may be of several classes give components, and no labels to the classifier. Images
+    are standardised, reduced to about 32 x 32 pixels by averaging, and projected on
     principal components, each scaled to a standard deviation of 1. With several labels, each label
     has its own classifier.
 
@@ -75,8 +76,13 @@ def fit_classical(
             vectors, min(settings.components, max(1, len(vectors) // _IMAGES_EACH))
         )
     scales = np.maximum(found.positions.std(axis=0), 1e-6)
+    certain = (reference.sum(axis=1) == 1) | multi_label
     weights, biases = _fit_linear(
-        found.positions / scales, reference, settings.classifier, multi_label, seed
+        (found.positions / scales)[certain],
+        reference[certain],
+        settings.classifier,
+        multi_label,
+        seed,
     )
     axes = found.axes / scales[:, None]
     components = keras.layers.Dense(len(axes), name="features")

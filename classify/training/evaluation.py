@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from classify.bundled import BUNDLED
 from classify.data.images import Data, collection_name, data_folders
 from classify.data.pixels import orientation_notes, read_pixels
+from classify.labelling.doubt import Doubt
 from classify.labelling.inference import answer, label_info, predict_dataset
 from classify.labelling.scene_inputs import scene_bands
-from classify.training.report import add_scores
+from classify.training.report import READ_BY_MAP, add_scores
 from classify.training.scored_images import find_scored, readable_images, scored_dataset
-from classify.training.scoring import Evaluation, recognise, score_images
+from classify.training.scoring import Evaluation, recognise, score_images, with_doubt
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
@@ -44,7 +45,8 @@ def evaluate(
 
     Args:
         data: Data folders or CSVs, as for training. Labels are read with the classes of the model
-            and its label map.
+            and its label map. Folders with the names of a collection of the training are scored by
+            the labels of that collection.
         model: Model folder, or a loaded model.
         output: Folder for report.json and report.html. By default nothing is written.
         bands: Band numbers from 1 in the order of the model. By default the bands that the model
@@ -63,14 +65,21 @@ def evaluate(
     asked = EvaluationOptions(progress=progress, **({"batch_size": 16} | options))
     model = asked.open(model, output)
     info = model.info
-    images = readable_images(find_scored(folders, info, asked.part), info, bands, progress)
+    found = find_scored(folders, info, asked.part)
+    for view in found.views:
+        progress.say(f"note: {view.collection}: {READ_BY_MAP}")
+    images = readable_images(found.images, info, bands, progress)
     for note in orientation_notes([image.path for image in images]):
         progress.say(note)
     dataset = scored_dataset(images, info, asked.batch_size, bands)
     _warn_of_training(folders, info, asked.part, progress)
     predict = partial(answer, model, augment=asked.augment)
     answers = predict_dataset(predict, dataset, progress, model.recommended_batches(info.tile)[1])
-    evaluation = score_images(images, answers, info)
+    evaluation = score_images(images, answers, info, found.views)
+    if label_info(info).unsure is not None:
+        doubt = Doubt.of(model)
+        unsure = doubt.unsure(answers, doubt.unfamiliar_in(dataset))
+        evaluation = with_doubt(evaluation, unsure)
     record, known = known_record(folder_of(model), progress), ""
     if record is not None:
         familiarity = recognise(

@@ -70,7 +70,7 @@ def export_model(
 
 
 def _draw(data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress) -> Sample:
-    images = readable_images(find_scored(data, info), info, None, progress)
+    images = readable_images(find_scored(data, info).images, info, None, progress)
     if len(images) < 2:
         raise InputError(
             f"{data[0]}: one image, but --int8 needs two, better hundreds. Add images."

@@ -7,17 +7,24 @@ import numpy as np
 from keras import ops
 
 from classify.config import LossSettings
+from classify.label_sets import Unions, sum_unions
 
 _SMALLEST = 1e-7  # least distance of probabilities from 0 and 1, for finite logarithms
 
 Loss = Callable[[Any, Any], Any]
 """Function of reference labels (batch, classes), 0 to 1, and probabilities (batch, classes).
 
-It returns a scalar, the mean over the batch.
+Reference labels have further columns for sets of classes. It returns a scalar, the mean over the
+batch.
 """
 
 
-def build_loss(settings: LossSettings, class_weights: Sequence[float], multi_label: bool) -> Loss:
+def build_loss(
+    settings: LossSettings,
+    class_weights: Sequence[float],
+    multi_label: bool,
+    unions: Unions = (),
+) -> Loss:
     """Builds the loss of probabilities.
 
     Label smoothing s distributes s of the reference label evenly over all classes (Szegedy et al.
@@ -25,20 +32,28 @@ def build_loss(settings: LossSettings, class_weights: Sequence[float], multi_lab
     and either gets s / 2. An image counts with the weight of its class; with several labels, each
     label counts with its own weight.
 
+    An image that may be of any of several classes counts by the marginal likelihood of the set:
+    the logarithm of the sum of their probabilities, with the mean of their weights.
+
     Args:
         settings: Label smoothing.
         class_weights: One weight per class, see `segment.core.training.class_weights`.
         multi_label: Whether images can have several labels.
+        unions: Sets of classes that have a column of the reference labels each, see `one_hot`.
 
     Returns:
         Categorical or, with several labels, binary cross-entropy.
     """
     weights, smoothing = np.asarray(class_weights, np.float32), settings.label_smoothing
+    even = np.array([1 / len(weights)] * len(weights) + [0] * len(unions), np.float32) * smoothing
+    of_sets = np.array([weights[list(some)].mean() for some in unions], np.float32)
+    all_weights = np.concatenate([weights, of_sets])
 
     def categorical(reference: Any, probabilities: Any) -> Any:
-        smooth = reference * (1.0 - smoothing) + smoothing / len(weights)
-        losses = -ops.sum(smooth * ops.log(ops.clip(probabilities, _SMALLEST, 1.0)), axis=-1)
-        return ops.mean(losses * ops.sum(reference * weights, axis=-1))
+        smooth = reference * (1.0 - smoothing) + even
+        p = ops.clip(sum_unions(probabilities, unions), _SMALLEST, 1.0)
+        losses = -ops.sum(smooth * ops.log(p), axis=-1)
+        return ops.mean(losses * ops.sum(reference * all_weights, axis=-1))
 
     def binary(reference: Any, probabilities: Any) -> Any:
         smooth = reference * (1.0 - smoothing) + smoothing / 2

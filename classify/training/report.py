@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 15  # mistakes that are shown
 
+READ_BY_MAP = (
+    "its own labels are scored; the probability of a label is the sum of those of the classes that"
+    " it may be"
+)
+"""How the labels of a collection are scored."""
+
 
 def panels(multi_label: bool) -> dict[str, Sequence[str]]:
     """Chooses the columns of the history to plot.
@@ -51,6 +57,12 @@ def add_scores(
     scores, figures = evaluation.scores, evaluation.report
     report.heading(heading)
     report.text(f"{str(scores).splitlines()[0]}, over {figures['images']:,} images.")
+    for kind, share in evaluation.unsure.items():
+        if share is not None:
+            report.text(f"Of the {kind} answers {100 * share:.1f} % are unsure, and not given.")
+    view, classes = evaluation.view, list(class_table.classes)
+    if view is not None:
+        classes = [classes[some[0]] for some in view.sets]
     rows = [
         (name, row["f1"], row["precision"], row["recall"], row["images"])
         for name, row in figures["per_class"].items()
@@ -58,12 +70,13 @@ def add_scores(
     report.table(
         ("Class", "F1", "Precision", "Recall", "Images"),
         rows,
-        [c.map_color for c in class_table.classes],
+        [c.map_color for c in classes],
     )
+    _add_collections(report, evaluation)
     report.figure(plot_per_class(scores), "F1 of each class.")
     if not scores.multi_label:
         report.figure(
-            plot_confusion(scores.confusion, class_table.names),
+            plot_confusion(scores.confusion, scores.names),
             "Confusion matrix: share of each true class.",
         )
     report.figure(
@@ -89,6 +102,22 @@ def add_scores(
             f"The surest of {len(scores.mistakes)} mistakes.",
             photographs=True,
         )
+
+
+def _add_collections(report: Report, evaluation: "Evaluation") -> None:
+    """Adds how labels of collections were scored, and the scores of several."""
+    if (view := evaluation.view) is not None:
+        report.text(f"{view.collection}: {READ_BY_MAP}:")
+        rows = [(label, ", ".join(found) or "-") for label, found in view.label_map.items()]
+        report.table(("Label", "Classes that it may be"), rows)
+    if evaluation.apart:
+        report.text(
+            f"An answer is right if the image may be of it. Of each collection {READ_BY_MAP}:"
+        )
+    for one in evaluation.apart:
+        if one.view is not None:
+            line = str(one.scores).splitlines()[0]
+            report.text(f"{one.view.collection}, {len(one.images):,} images: {line}.")
 
 
 def _verdict(scores: "Scores", index: int) -> str:

@@ -10,13 +10,21 @@ from numpy.typing import NDArray
 from classify.config import Config
 from classify.data.dataset import ImageDataset, one_hot
 from classify.data.training_data import TrainingData
+from classify.labelling.doubt import Doubt
 from classify.labelling.inference import label_info, predict_dataset, tempered
-from classify.scores import score
 from classify.thresholds import choose_thresholds
 from classify.training.report import add_scores, panels
-from classify.training.scoring import Evaluation, recognise, score_images
+from classify.training.scoring import (
+    Evaluation,
+    recognise,
+    score_images,
+    score_labels,
+    views_of,
+    with_doubt,
+)
+from classify.training.unsure import choose_doubt
 from segment.core.model.calibration import apply_temperature, fit_temperature
-from segment.core.model.folder import load_keras_model
+from segment.core.model.folder import NOVELTY_FILE, load_keras_model
 from segment.core.model.info import ModelInfo
 from segment.core.model.record import TrainingRecord, load_record
 from segment.core.progress import Progress
@@ -25,6 +33,8 @@ from segment.core.splits import PARTS, Part
 from segment.core.training.finished_run import Results, Run, finish_run
 from segment.core.training.history import Row
 from segment.core.training.session import Session
+
+_MOST_CLASSES = 255  # of which maps need a value for nodata and one for unsure
 
 
 def monitored_score(data: TrainingData) -> str:
@@ -66,13 +76,19 @@ def finish_training(
         part: predict_dataset(best.predict_on_batch, dataset, session.progress)
         for part, dataset in scored.items()
     }
-    info, error = _calibrate(
-        answers["val"], one_hot(scored["val"].images, len(data.class_table)), info
-    )
+    info, error = _calibrate(answers["val"], scored["val"], info)
+    info, doubt = _doubt(answers["val"], plain, info, session)
     results = {
-        part: score_images(scored[part].images, tempered(p, info), info)
+        part: score_images(scored[part].images, tempered(p, info), info, views_of(info))
         for part, p in answers.items()
     }
+    if doubt is not None:
+        results = {
+            part: with_doubt(
+                results[part], doubt.unsure(tempered(p, info), doubt.unfamiliar_in(scored[part]))
+            )
+            for part, p in answers.items()
+        }
     record = load_record(session.folder) or TrainingRecord.of([])
     for part, result in results.items():
         familiarity = recognise(
@@ -109,6 +125,7 @@ def finish_training(
                 ("Images that a later part holds too", len(found.leaks)),
                 ("Temperature", temperature),
                 ("Calibration error before", error),
+                ("Answers are unsure below", "never" if doubt is None else doubt.threshold),
                 *(
                     (f"Principal components and a linear classifier, {part}", figure)
                     for part, figure in compared.items()
@@ -126,27 +143,47 @@ def finish_training(
     )
 
 
+def _doubt(
+    answers: NDArray[np.float32],
+    plain: Mapping[Part, ImageDataset],
+    info: ModelInfo,
+    session: Session[Config],
+) -> tuple[ModelInfo, Doubt | None]:
+    """Chooses when answers are unsure, and keeps it in the run folder."""
+    (session.folder / NOVELTY_FILE).unlink(missing_ok=True)
+    if label_info(info).multi_label or len(info.classes) >= _MOST_CLASSES:
+        return info, None
+    val, sure = plain["val"], tempered(answers, info)
+    right = score_images(val.images, sure, info).scores.right
+    doubt = choose_doubt(plain["train"], val, sure, right, session.progress)
+    if doubt is None or doubt.detector is None:
+        return info, None
+    doubt.detector.save(session.folder)
+    labels = label_info(info).model_copy(update={"unsure": doubt.threshold})
+    return info.model_copy(update={"labels": labels}), doubt
+
+
 def _score_baseline(
     baseline: keras.Model, dataset: ImageDataset, data: TrainingData, progress: Progress
 ) -> float | None:
     """Returns the monitored score of the baseline; None if no image has a label."""
     answers = predict_dataset(baseline.predict_on_batch, dataset, progress)
-    reference = one_hot(dataset.images, len(data.class_table))
-    found: float | None = score(
-        reference, answers, data.class_table.names, multi_label=data.multi_label
+    found: float | None = score_labels(
+        dataset.images, answers, data.class_table.names, data.multi_label
     ).report[monitored_score(data)]
     return found
 
 
 def _calibrate(
-    answers: NDArray[np.float32], reference: NDArray[np.float32], info: ModelInfo
+    answers: NDArray[np.float32], dataset: ImageDataset, info: ModelInfo
 ) -> tuple[ModelInfo, float]:
     """Finds the temperature and the thresholds that suit validation.
 
     Returns the model with both, and its calibration error before.
     """
-    labels = label_info(info)
-    before = score(reference, answers, info.class_table.names, multi_label=labels.multi_label)
+    labels, names = label_info(info), info.class_table.names
+    before = score_labels(dataset.images, answers, names, labels.multi_label)
+    reference = one_hot(dataset.images, len(names))
     temperature = fit_temperature(reference, answers, labels.multi_label)
     thresholds = (
         choose_thresholds(reference, apply_temperature(answers, temperature, labels.multi_label))

@@ -1,7 +1,7 @@
 """Scores of a model over images, and how many of the images it was trained on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from classify.data.dataset import one_hot
 from classify.data.images import LabelledImage
+from classify.label_sets import LabelView, likeliest_reference
 from classify.labelling.inference import label_info
 from classify.scores import Scores, score
 from classify.training.figures import plot_per_class
@@ -36,16 +37,36 @@ class Evaluation:
         images: The images, in the order of the scores.
         familiar: Keys of report.json on how many of the pixels the model was trained on, see
             `Familiarity`; empty if that was not examined.
+        view: The labels that were scored in place of the model's classes; None for its classes.
+        apart: Scores of each collection with its own labels, where several are scored together.
+        unsure: Share of the right answers, and of the wrong ones, that are unsure; empty for a
+            model that does not doubt.
     """
 
     scores: Scores
     images: list[LabelledImage]
     familiar: dict[str, Any] = field(default_factory=dict)
+    view: LabelView | None = None
+    apart: list["Evaluation"] = field(default_factory=list)
+    unsure: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def report(self) -> dict[str, Any]:
         """Keys and values of report.json."""
-        return self.scores.report | self.familiar
+        report = self.scores.report | self.familiar
+        if self.unsure:
+            report["unsure"] = self.unsure
+        if self.view is not None:
+            report["label_map"] = {self.view.collection: self.view.label_map}
+        if self.apart:
+            report["collections"] = {
+                one.view.collection: {
+                    k: v for k, v in one.scores.report.items() if k != "confusion"
+                }
+                for one in self.apart
+                if one.view is not None
+            }
+        return report
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draws the confusion matrix or, with several labels per image, the F1 of each class.
@@ -78,22 +99,81 @@ class Evaluation:
         return result_html(str(self).split("\n")[0], header, rows)
 
     def __str__(self) -> str:
-        return str(self.scores)
+        lines = [str(self.scores)]
+        for one in self.apart:
+            name = "" if one.view is None else one.view.collection
+            lines.append(f"{name}, by its own labels: {str(one.scores).splitlines()[0]}")
+        shares = [
+            f"{share:.3f} of the {kind} answers"
+            for kind, share in self.unsure.items()
+            if share is not None
+        ]
+        return "\n".join([*lines, *(["unsure: " + ", ".join(shares)] if shares else [])])
 
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def score_labels(
+    images: Sequence[LabelledImage],
+    probabilities: NDArray[np.float32],
+    names: list[str],
+    multi_label: bool,
+    thresholds: Sequence[float] | None = None,
+) -> Scores:
+    """Scores predictions against the classes of images.
+
+    An answer is right if it is one of the classes that the image may be. Scores of a class count an
+    image for the most probable one of these.
+
+    Args:
+        images: Labelled images.
+        probabilities: Calibrated probabilities (images, classes), see `answer`.
+        names: Names of the classes.
+        multi_label: Whether an image can have several labels.
+        thresholds: Probability from which each class is given, with several labels.
+
+    Returns:
+        The scores.
+
+    Raises:
+        InputError: As in `classify.scores.score`.
+    """
+    reference = one_hot(images, len(names))
+    if not multi_label:
+        reference = likeliest_reference(reference, probabilities)
+    return score(reference, probabilities, names, multi_label=multi_label, thresholds=thresholds)
+
+
+def views_of(info: ModelInfo) -> list[LabelView]:
+    """Returns the collections that a model learned from together.
+
+    Args:
+        info: Description of the model.
+
+    Returns:
+        Their labels, to score each collection apart; none for a model of one table of classes.
+    """
+    names = info.class_table.names
+    return [LabelView.of(*one, names) for one in label_info(info).label_maps.items()]
+
+
 def score_images(
-    images: Sequence[LabelledImage], probabilities: NDArray[np.float32], info: ModelInfo
+    images: Sequence[LabelledImage],
+    probabilities: NDArray[np.float32],
+    info: ModelInfo,
+    views: Sequence[LabelView] = (),
 ) -> Evaluation:
-    """Scores predictions against the labels of images.
+    """Scores predictions against the labels of images, and those of each collection apart.
+
+    If all images are of one collection with labels of its own, its labels are scored.
 
     Args:
         images: Labelled images.
         probabilities: Calibrated probabilities (images, classes), see `answer`.
         info: Description of the model.
+        views: Collections with labels of their own.
 
     Returns:
         The evaluation, without `familiar`.
@@ -102,14 +182,37 @@ def score_images(
         InputError: As in `classify.scores.score`.
     """
     labels, names = label_info(info), info.class_table.names
+    apart = []
+    for view in views:
+        rows = [i for i, image in enumerate(images) if image.collection == view.collection]
+        if rows:
+            held = [images[row] for row in rows]
+            found = view.probabilities(probabilities[rows])
+            reference = view.reference([image.labels for image in held])
+            apart.append(Evaluation(score(reference, found, view.names), held, view=view))
+    if len(apart) == 1 and len(apart[0].images) == len(images):
+        return apart[0]
     thresholds = labels.thresholds if labels.multi_label else None
-    reference = one_hot(images, len(names))
-    return Evaluation(
-        score(
-            reference, probabilities, names, multi_label=labels.multi_label, thresholds=thresholds
-        ),
-        list(images),
-    )
+    scores = score_labels(images, probabilities, names, labels.multi_label, thresholds)
+    return Evaluation(scores, list(images), apart=apart)
+
+
+def with_doubt(evaluation: Evaluation, unsure: NDArray[np.bool_]) -> Evaluation:
+    """Counts the answers that are unsure.
+
+    Args:
+        evaluation: Scores of the answers, unsure or not.
+        unsure: Whether each is unsure, (images,), see `Doubt`.
+
+    Returns:
+        The scores with `unsure`.
+    """
+    right = evaluation.scores.right
+    shares = {
+        name: round(float(unsure[held].mean()), 6) if held.any() else None
+        for name, held in (("right", right), ("wrong", ~right))
+    }
+    return replace(evaluation, unsure=shares)
 
 
 def recognise(

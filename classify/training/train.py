@@ -15,12 +15,11 @@ from classify.data.headers import ground_sampling_distance
 from classify.data.images import Data, collection_name, data_folders
 from classify.data.training_data import TrainingData
 from classify.labelling.inference import predict_dataset
-from classify.scores import score
 from classify.training.baseline import fit_classical
 from classify.training.losses import Loss, build_loss
 from classify.training.models import Built, build_model, check_model, check_unfreeze, set_trainable
 from classify.training.results import finish_training, monitored_score
-from classify.training.scoring import Evaluation
+from classify.training.scoring import Evaluation, score_labels
 from classify.training.training_images import plain_images, training_images
 from segment.core.config import describe_settings
 from segment.core.model.folder import save_model_folder
@@ -37,7 +36,7 @@ from segment.core.training.session import Session, Training, start_session
 
 
 def train(
-    data: Data,
+    data: Data | None,
     output: Path | str,
     config: Config | None = None,
     *,
@@ -48,7 +47,8 @@ def train(
     """Trains a model on labelled images and writes a run folder.
 
     Args:
-        data: One or several data folders or CSVs, see `find_images`.
+        data: One or several data folders or CSVs, see `find_images`; None where
+            `data.collections` of the settings lists them.
         output: Run folder to write.
         config: Settings; None for the defaults.
         resume: Whether to continue the run in `output` from its last finished epoch.
@@ -121,7 +121,7 @@ def _fit_baseline(
 
 def _loss(data: TrainingData, config: Config) -> Loss:
     weights = data.class_weights(config.loss.class_weights)
-    return build_loss(config.loss, weights, data.multi_label)
+    return build_loss(config.loss, weights, data.multi_label, data.unions)
 
 
 def _build(config: Config, data: TrainingData) -> Built:
@@ -168,11 +168,12 @@ def _score_epoch(
     session: Session[Config],
 ) -> Row:
     """Returns the loss and the scores of a network on validation."""
-    key, reference = monitored_score(data), one_hot(dataset.images, len(data.class_table))
+    key, names = monitored_score(data), data.class_table.names
     answers = predict_dataset(network.predict_on_batch, dataset, session.progress)
     if not np.isfinite(answers).all():  # reported with its fix when the epoch ends
         return {"val_loss": float("nan"), f"val_{key}": float("nan"), "val_f1": float("nan")}
-    figures = score(reference, answers, data.class_table.names, multi_label=data.multi_label).report
+    figures = score_labels(dataset.images, answers, names, data.multi_label).report
+    reference = one_hot(dataset.images, len(names), data.unions)
     lost = float(loss(keras.ops.convert_to_tensor(reference), keras.ops.convert_to_tensor(answers)))
     return {"val_loss": lost, f"val_{key}": figures[key], "val_f1": figures["f1_macro"]}
 
@@ -209,7 +210,7 @@ def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> Mo
         ground_sampling_distance=ground_sampling_distance(data.parts["train"], config.data.resize),
         labels=data.label_info(config.data),
         training={
-            "data": [collection_name(folder) for folder in folders],
+            "data": list(data.label_maps) or [collection_name(folder) for folder in folders],
             "images": {part: len(images) for part, images in data.parts.items()},
             "split": data.split_digest,
             "backend": keras.backend.backend(),

@@ -34,6 +34,7 @@ def training_images(pixels: ImagePixels, data: TrainingData, config: Config) -> 
             mix=partial(mix, mixup=augment.mixup, cutmix=augment.cutmix),
             weighted=wanted.sampling == "weighted",
             seed=config.training.seed,
+            unions=data.unions,
         ),
         workers=config.training.workers,
     )

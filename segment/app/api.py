@@ -43,7 +43,13 @@ def make_api(models: OfferedModels, jobs: Jobs) -> None:
             lambda: label_uploads(job, models, jobs.received, files, settings, pictures=False),
         )
         return [
-            {"image": p.image, "labels": dict(p.labels), "given": p.given, "problem": p.problem}
+            {
+                "image": p.image,
+                "labels": dict(p.labels),
+                "given": p.given,
+                "unsure": p.unsure,
+                "problem": p.problem,
+            }
             for p in found.predictions
         ]
 
@@ -89,8 +95,8 @@ _CLASSIFY = (
     "Labels images. images: uploaded files (gradio_client.handle_file). model: by name, the first"
     " by default. bands: those of the model in its order, such as 4,3,2; by default those it"
     " learned from. scale: how more than 8 bits become 8: auto (the default), never, LOW,HIGH or"
-    " 2%,98%. Returns for each {image, labels: {label: probability}, given: [label], problem:"
-    " null or a sentence}."
+    " 2%,98%. Returns for each {image, labels: {label: probability}, given: [label], unsure:"
+    " whether none may apply, problem: null or a sentence}."
 )
 _MAP = (
     "Maps a scene. scene: an uploaded file (gradio_client.handle_file). model: by name, the first"

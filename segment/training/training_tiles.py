@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.config import Config
+from segment.core.pixels.novelty import NoveltyDetector
 from segment.core.progress import Progress
 from segment.core.splits import PARTS, Part
 from segment.data.augment import augmentation
 from segment.data.dataset import Drawing, TileDataset
 from segment.data.pixels import TilePixels
 from segment.data.training_data import TrainingData
-from segment.mapping.novelty import NoveltyDetector
 
 _FEWEST_TRAINING, _FEWEST_VALIDATION = 50, 20  # tiles from which unfamiliar scenes are recognised
 _COMPARED = 2048  # training tiles, and validation tiles, by which unfamiliar scenes are recognised

@@ -26,10 +26,12 @@ from tests.benchmarks.memory import memory
 from tests.benchmarks.one_scene import one_scene
 from tests.benchmarks.peers import peers
 from tests.benchmarks.samplers import samplers
+from tests.benchmarks.scene_labels import ROWS, scene_labels
 from tests.benchmarks.seams import killed, seams
 from tests.benchmarks.speed import naive, quantised, start, throughput
 from tests.benchmarks.tiles import tiles
 from tests.benchmarks.train_step import train_step
+from tests.benchmarks.unsure import unsure
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
@@ -43,6 +45,8 @@ BY_THEMSELVES = (
     "samplers",
     "one_scene",
     "train_step",
+    "unsure",
+    "scene_labels",
 )
 
 
@@ -51,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eleven by default"
+        "names", nargs="*", metavar="NAME", help=f"of {known}; by default the first {len(ALL) + 1}"
     )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
@@ -70,8 +74,19 @@ def main() -> None:
         help="a tile of the Dubai data that the bundled model never saw, for few_tiles",
     )
     parser.add_argument(
-        "--images", type=Path, help="class folders of 120 images or more each, for few_images"
+        "--images",
+        type=Path,
+        action="append",
+        default=[],
+        help="class folders of 120 images or more each, for few_images; known images for unsure",
     )
+    parser.add_argument("--photographs", type=Path, help="photographs from the ground, for unsure")
+    parser.add_argument("--data", type=Path, help="folder of the data of scene_labels")
+    parser.add_argument("--weights", type=Path, help="folder of weights files, for scene_labels")
+    parser.add_argument(
+        "--rows", nargs="+", choices=list(ROWS), default=[], help="trainings of scene_labels"
+    )
+    parser.add_argument("--each", type=int, default=100, help="images of each kind, for unsure")
     parser.add_argument(
         "--size", type=int, default=SIZE, help="edge of the scene of cluster, pixels"
     )
@@ -90,7 +105,7 @@ def main() -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a setting of leave_one_out's trainings",
+        help="a setting of the trainings of leave_one_out and scene_labels",
     )
     parser.add_argument(
         "--sampler", choices=get_args(Sampler), default="gp", help="what few_images tunes with"
@@ -108,8 +123,10 @@ def main() -> None:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
     if (given.model is None) != (given.tiles is None):
         parser.error("--model takes --tiles to quantise on, and --tiles a --model")
-    if "few_images" in given.names and given.images is None:
-        parser.error("few_images takes --images")
+    if {"few_images", "unsure"} & {*given.names} and not given.images:
+        parser.error("few_images and unsure take --images")
+    if "scene_labels" in given.names and given.data is None:
+        parser.error("scene_labels takes --data")
     if "leave_one_out" in given.names and given.collections is None:
         parser.error("leave_one_out takes --collections")
     print(f"# {machine()}", flush=True)
@@ -122,7 +139,11 @@ def main() -> None:
     if "few_tiles" in names:
         few_tiles(given.ground)
     if "few_images" in names:
-        few_images(given.images, given.seed, given.sampler)
+        few_images(given.images[0], given.seed, given.sampler)
+    if "scene_labels" in names:
+        scene_labels(given.data, given.weights, given.rows, given.set, given.seed)
+    if "unsure" in names:
+        unsure(given.images, given.classifier, given.each, given.photographs)
     if "samplers" in names:
         samplers()
     if "one_scene" in names:

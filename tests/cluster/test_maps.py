@@ -285,23 +285,30 @@ def test_chosen_bands_and_ranges_are_those_of_one_machine(
     )
 
 
-@pytest.mark.parametrize("grid", [16, 40])
-def test_cells_are_labelled_as_on_one_machine(tmp_path: Path, cluster: Cluster, grid: int) -> None:
+@pytest.mark.parametrize(("grid", "smooth"), [(16, True), (40, False)])
+def test_cells_are_labelled_as_on_one_machine(
+    tmp_path: Path, cluster: Cluster, grid: int, smooth: bool
+) -> None:
     model, scene = (
         write_model(tmp_path / "labels", "classify"),
         write_scene(tmp_path / "scene.tif", 130, 107, nodata=9),
     )
-    alone = label_scene(scene, model, tmp_path / "alone", grid=grid)
+    alone = label_scene(scene, model, tmp_path / "alone", grid=grid, smooth=smooth)
+    where = tmp_path / "together"
     (done,) = label_scenes(
-        [scene], model, tmp_path / "together", cluster=cluster.address, grid=grid, block=50
+        [scene], model, where, cluster=cluster.address, grid=grid, block=50, smooth=smooth
     )
     assert not done.problems
     assert_same_files(tmp_path / "alone", tmp_path / "together")
     assert figures(done.result.report) == figures(alone.report)
     (again,) = label_scenes(
-        [scene], model, tmp_path / "together", cluster=cluster.address, grid=grid
+        [scene], model, where, cluster=cluster.address, grid=grid, smooth=smooth
     )
     assert again.result.report["notes"][-1] == "It was there already."
+    (other,) = label_scenes(
+        [scene], model, where, cluster=cluster.address, grid=grid, smooth=not smooth
+    )
+    assert other.problems  # what is there is another map
 
 
 def test_forty_scenes_of_which_two_are_broken(

@@ -14,6 +14,7 @@ from segment.core.errors import InputError, quoted
 from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import checksum, read_keras_model, save_keras_model
 from segment.core.outputs import staged
+from segment.core.pixels.novelty import NOVELTY_FILE as NOVELTY_FILE
 from segment.core.progress import Progress
 from segment.core.yaml_text import read_yaml
 
@@ -29,8 +30,6 @@ MODEL_FILE, INFO_FILE, OPENVINO_FOLDER, ONNX_FILE = (
 OPENVINO_FILES = (f"{OPENVINO_FOLDER}/model.xml", f"{OPENVINO_FOLDER}/model.bin")
 RECORD_FILE = "tiles.npz"
 """See `segment.core.model.record`."""
-NOVELTY_FILE = "novelty.npz"
-"""See `segment.mapping.novelty`."""
 
 
 def openvino_file(folder: Path) -> Path:

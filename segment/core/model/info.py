@@ -63,6 +63,11 @@ class LabelInfo(Settings):
         rgb: Positions of red, green and blue among the bands read, from 0, for display.
         band_names: Names of the bands read in the training images, by which they are found in
             files that name their bands; empty where the training images named none.
+        unsure: Probability below which the most probable class is not given, as the answer is
+            unsure; None: it is always given. The data by which unfamiliar images are detected may
+            be beside model.yaml.
+        label_maps: The classes that each label of a collection may be, by the collections that the
+            model learned from together; empty for one table of classes.
     """
 
     resize: int = Field(ge=0, le=_MOST_PIXELS)
@@ -73,6 +78,8 @@ class LabelInfo(Settings):
     file_bands: BandNumber | None = None
     rgb: tuple[_Position, _Position, _Position] = (0, 1, 2)
     band_names: list[str] = Field(default_factory=list)
+    unsure: Share | None = None
+    label_maps: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
 
 
 class ScaleInfo(Settings):
@@ -190,6 +197,10 @@ class ModelInfo(Settings):
                 f"labels.thresholds: {wanted} thresholds, one per class of several labels, not"
                 f" {len(self.labels.thresholds)}"
             )
+        maps = self.labels.label_maps.values() if self.labels else ()
+        named = {name for one in maps for classes in one.values() for name in classes}
+        if named and (unknown := named - set(self.class_table.names)):
+            raise ValueError(f"labels.label_maps: {min(unknown)} is no class of the model")
         return self
 
     def require_task(self, task: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
@@ -9,7 +10,10 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.errors import InputError
+from segment.core.model.info import ModelInfo
 from segment.core.outputs import staged
+from segment.core.pixels.novelty import NOVELTY_FILE, NoveltyDetector
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +26,8 @@ The largest network on offer takes half a gigabyte, a checkpoint three times tha
 
 # Bytes of the JSON in a `.keras` file; the largest network takes one megabyte.
 _MOST_TEXT = 16 * 2**20
+
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, BadZipFile, MemoryError)
 
 
 def checksum(file: Path) -> str:
@@ -170,3 +176,31 @@ def read_keras_model(file: Path) -> "keras.Model":
         ) from error
     require_finite((weight.path, keras.ops.convert_to_numpy(weight)) for weight in model.weights)
     return model
+
+
+def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
+    """Reads the novelty detector of a model folder.
+
+    Args:
+        folder: Model folder.
+        info: Description of the model.
+
+    Returns:
+        The detector; None where the folder has none.
+
+    Raises:
+        InputError: If the file of the detector is damaged.
+    """
+    file = folder / NOVELTY_FILE
+    if not file.is_file():
+        return None
+    try:
+        require_small_zip(file)
+        with np.load(file) as arrays:
+            detector = NoveltyDetector(**{f.name: arrays[f.name] for f in fields(NoveltyDetector)})
+        detector.require_whole(info.bands)
+        detector.score(np.zeros((info.tile, info.tile, info.bands), info.dtype))
+        return detector
+    except _DAMAGE as error:
+        problem = " ".join(str(error).split())[:200]
+        raise InputError(f"{file}: damaged: {problem}. Restore it, or delete it.") from error

@@ -378,6 +378,30 @@ def test_several_labels_count_from_their_thresholds_on(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("smooth", [False, True])
+def test_unsure_cells_are_a_class_of_the_map(tmp_path: Path, smooth: bool) -> None:
+    """A cell between two classes is unsure, unless its neighbours decide."""
+    classes = np.zeros((3, 4))
+    classes[1, 1], classes[:, 3] = 0.5, 2
+    pixels = np.kron(classes * STEP, np.ones((EDGE, EDGE)))[:40, :, None].astype(np.uint8)
+    scene = write_raster(tmp_path / "town.tif", pixels)
+    model = FakeLabeller(labels={"unsure": 0.6})
+    result = label_scene(scene, model, tmp_path, grid=EDGE, smooth=smooth)
+    expected = (classes * 10).astype(int)
+    expected[1, 1] = 0 if smooth else 1  # the smallest value that no class has
+    assert read(result).tolist() == expected.tolist()
+    report = result.report
+    assert report["smooth"] is smooth and report["classes"] == [*NAMES, "unsure"]
+    assert report["cells_by_class"]["unsure"] == (not smooth)
+    assert sum(report["area_share"].values()) == pytest.approx(1)
+    assert report["area_share"]["road"] == pytest.approx(0.25)  # the last row is half a cell
+    _, fields = read_polygons(result)
+    assert ("unsure" in fields["class"].tolist()) is not smooth
+    with rasterio.open(result.labels) as file:
+        assert file.tags(1)["class_1"] == "unsure"
+    assert re.search(r"unsure +(0.0|10.0) %", repr(result))
+
+
 def test_probabilities_have_the_temperature(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", np.zeros((EDGE, EDGE, 1), np.uint8))
     logits = np.log(FakeLabeller().answer(np.zeros((1, EDGE, EDGE, 1)))[0].astype(float)) / 3

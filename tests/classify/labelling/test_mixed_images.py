@@ -118,8 +118,8 @@ def test_a_bad_scene_does_not_stop_the_cells_of_others(
 def test_images_without_a_valid_pixel_are_refused_and_counted(
     tmp_path: Path, colors: np.ndarray
 ) -> None:
-    good = write(tmp_path / "good.tif", colors[..., :3])
-    empty = write(tmp_path / "empty.tif", np.zeros_like(colors[..., :3]), nodata=0)
+    good = write_bands(tmp_path / "good.tif", colors[..., :3])
+    empty = write_bands(tmp_path / "empty.tif", np.zeros_like(colors[..., :3]), nodata=0)
     found = list(predict_images([good, empty], Labeller()))
     assert found[0].problem is None and found[0].labels
     assert found[1].labels == [] and "no pixel is valid" in str(found[1].problem)

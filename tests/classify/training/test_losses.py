@@ -82,3 +82,33 @@ def test_smoothing_costs_the_sure_and_spares_the_even():
         for rest in (np.float32(1e-5), np.float32(0.05))
     )
     assert float(loss(truth, sure)) > float(loss(truth, even))
+
+
+UNIONS = [(0, 1), (1, 2)]
+"""Columns 3 and 4 of the reference."""
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_sets_of_classes_count_by_the_sum_of_their_probabilities(smoothing, probabilities):
+    loss = build_loss(LossSettings(label_smoothing=smoothing), WEIGHTS, False, UNIONS)
+    # the last is mixed of the two sets, which their classes alone would not tell apart
+    truth = np.array(
+        [[1, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0.6, 0.4]], np.float32
+    )
+    weights, expected = [*WEIGHTS, 1.5, 1.25], 0.0
+    for t, p in zip(truth.astype(float), probabilities.astype(float), strict=True):
+        sums = np.array([*p, p[0] + p[1], p[1] + p[2]])
+        marginal = -(1 - smoothing) * np.dot(t, np.log(sums)) - smoothing * np.log(p).mean()
+        expected += float(np.dot(t, weights) * marginal) / len(truth)
+    found = loss(ops.convert_to_tensor(truth), ops.convert_to_tensor(probabilities))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_sets_it_is_the_cross_entropy_of_before(probabilities):
+    truth = ops.convert_to_tensor(np.eye(3, dtype=np.float32)[[0, 2, 1, 1]])
+    with_columns = ops.pad(truth, [[0, 0], [0, 2]])
+    settings, p = LossSettings(label_smoothing=0.1), ops.convert_to_tensor(probabilities)
+    plain = float(build_loss(settings, WEIGHTS, False)(truth, p))
+    assert float(build_loss(settings, WEIGHTS, False, UNIONS)(with_columns, p)) == pytest.approx(
+        plain
+    )
