@@ -164,7 +164,9 @@ def predict(
 
     options, truth = MapOptions(**vars(mapping)), reference.chosen()
     sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), parse_nodata(nodata))
-    info = check_inputs(sources, model, output, truth=truth, tile=mapping.tile)
+    info = check_inputs(
+        sources, model, output, truth=truth, tile=mapping.tile, colors=mapping.colors
+    )
     if cluster is not None:
         from segment.cluster.scenes import predict_scenes
 
