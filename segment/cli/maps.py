@@ -80,7 +80,7 @@ class MappingOptions:
             help=(
                 "Map an area alone: LEFT,BOTTOM,RIGHT,TOP in the scene's coordinates or in"
                 " longitude and latitude (lonlat: or scene: before it decides), or the polygons"
-                " of a vector file."
+                " of a vector file. Scenes that do not meet it are refused (status 2)."
             ),
         ),
     ] = None
