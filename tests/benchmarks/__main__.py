@@ -22,6 +22,7 @@ from tests.benchmarks.material import mapping_model
 from tests.benchmarks.measure import machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.one_scene import one_scene
+from tests.benchmarks.onnx_models import onnx
 from tests.benchmarks.peers import peers
 from tests.benchmarks.samplers import samplers
 from tests.benchmarks.seams import killed, seams
@@ -30,7 +31,7 @@ from tests.benchmarks.tiles import tiles
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
+MORE = {f.__name__: f for f in (tiles, peers, onnx, assembly, cluster)}
 BY_THEMSELVES = (
     "labels",
     "few_tiles",
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last ten by default"
+        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eleven by default"
     )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
