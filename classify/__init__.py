@@ -30,8 +30,8 @@ Classes:
     Draws: Which pictures are drawn for an evaluation.
     Generator: A trained generator.
     GeneratorConfig: All settings of a training of a generator except the data themselves.
+    GeneratorEvaluation: Evaluation of drawn pictures by a classifier.
     InputError: Error in the input, described in one line: what is wrong, the value, and the cure.
-    Judgement: Evaluation of drawn pictures by a classifier.
     Model: A trained model, ready to use with either runtime.
     Prediction: Labels of one image.
     SceneLabels: Output files and report of a labelled scene; prints as a short table.
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from classify.exploration.explore import explore as explore
     from classify.generator.config import GeneratorConfig as GeneratorConfig
     from classify.generator.evaluation import Draws as Draws
-    from classify.generator.evaluation import Judgement as Judgement
+    from classify.generator.evaluation import GeneratorEvaluation as GeneratorEvaluation
     from classify.generator.evaluation import judge as judge
     from classify.generator.filling import fill_classes as fill_classes
     from classify.generator.generator import Generator as Generator
@@ -79,8 +79,8 @@ _HOMES = {
     "Draws": "classify.generator.evaluation",
     "Generator": "classify.generator.generator",
     "GeneratorConfig": "classify.generator.config",
+    "GeneratorEvaluation": "classify.generator.evaluation",
     "InputError": "segment.core.errors",
-    "Judgement": "classify.generator.evaluation",
     "SceneLabels": "classify.labelling.result",
     "Search": "segment.core.tuning.search",
     "Tuning": "segment.core.tuning.tune",

@@ -15,7 +15,7 @@ from classify.data.headers import Bands, find_bands
 from classify.data.images import LabelledImage
 from classify.data.pixels import prepare_seen
 from segment.core.common_settings import PreprocessSettings
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.pixels.near_duplicates import Fingerprint, find_duplicates, fingerprint
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.prefetch import each, prefetch
@@ -132,7 +132,7 @@ def survey(
         for path, kind in kinds.items():
             if kind != expected:
                 unreadable[path] = (
-                    f"{path}: has {kind[0]} bands of {kind[1]}, most images, such as"
+                    f"{path}: has {counted(kind[0], 'band')} of {kind[1]}, most images, such as"
                     f" {typical.name}, have {expected[0]} of {expected[1]}. Convert it, or choose"
                     " bands that all have in data.bands."
                 )

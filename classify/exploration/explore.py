@@ -15,6 +15,7 @@ from classify.exploration.checks import CHECKS
 from classify.exploration.page import page_content
 from classify.exploration.summary import ImageSummary
 from classify.labelling.inference import label_info, read_input
+from segment.core.errors import counted
 from segment.core.exploration.features import differing_pixels, feature_components
 from segment.core.exploration.image_statistics import PixelMeter, SeenImage, read_each
 from segment.core.exploration.report import Exploration, report_exploration
@@ -82,7 +83,7 @@ def explore(
     )
     (count, dtype), _ = Counter(kind for _, kind, _ in headers.values()).most_common(1)[0]
     problems |= {
-        row: f"has {kind[0]} bands of {kind[1]}, but most have {count} of {dtype}"
+        row: f"has {counted(kind[0], 'band')} of {kind[1]}, but most have {count} of {dtype}"
         for row, (_, kind, _) in headers.items()
         if kind != (count, dtype)
     }

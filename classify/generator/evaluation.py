@@ -60,7 +60,7 @@ class Draws:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class GeneratorEvaluation:
     """Evaluation of drawn pictures by a classifier.
 
     Distances are Frechet distances of features (see `frechet_distance`) from the real images that
@@ -114,7 +114,7 @@ def judge(
     runtime: Runtime = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Judgement:
+) -> GeneratorEvaluation:
     """Draws pictures of each class and evaluates them with a classifier.
 
     The classifier names the pictures, and its features are compared with those of real images.
@@ -179,17 +179,17 @@ def judge(
         }
     names, reference = model.info.class_table.names, np.array(known)[labels]
     scored = partial(score, np.eye(len(names), dtype=np.float32)[reference], names=names)
-    judgement = Judgement(scored(received[0]), scored(expected[0]), distances)
+    evaluation = GeneratorEvaluation(scored(received[0]), scored(expected[0]), distances)
     if output is not None:
         shown = [held[i] for i in np.unique(np.linspace(0, len(held) - 1, _REAL).astype(int))]
-        page = _page(judgement, generator.info.name)
+        page = _page(evaluation, generator.info.name)
         page.picture(*draw_classes(generator, draws.seed, draws.bandwidth))
         page.picture(
             arrange_in_rows(np.concatenate(list(real(shown))), 10),
             "Real images, from class to class.",
         )
-        write_report_folder(Path(output), judgement.report, page, overwrite)
-    return judgement
+        write_report_folder(Path(output), evaluation.report, page, overwrite)
+    return evaluation
 
 
 def _find_classes(classifier: ModelInfo, generator: ModelInfo, folder: Path) -> list[int]:
@@ -233,18 +233,18 @@ def _predict(
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
 
-def _page(judgement: Judgement, name: str) -> Report:
+def _page(evaluation: GeneratorEvaluation, name: str) -> Report:
     """The scores and distances of the generator of a name."""
     page = Report(f"Evaluation of {name} by a classifier")
-    for line in str(judgement).splitlines():
+    for line in str(evaluation).splitlines():
         page.text(line)
     page.text(
         "Real images are those that the generator did not learn from, at its size. In brackets,"
         " real is the Frechet distance of images that it learned from: the lowest to expect."
     )
     for scores, caption in (
-        (judgement.drawn, "Drawn pictures: class drawn, class named."),
-        (judgement.real, "Real images: class, class named."),
+        (evaluation.drawn, "Drawn pictures: class drawn, class named."),
+        (evaluation.real, "Real images: class, class named."),
     ):
         page.figure(plot_confusion(scores.confusion, scores.names), caption)
     return page

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.data.pixels import centre_crop, prepare_seen, read_pixels
 from classify.labelling.scene_inputs import scene_bands
-from segment.core.errors import InputError, MisfitError, printable
+from segment.core.errors import InputError, MisfitError, counted, printable
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
@@ -231,6 +231,6 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo, reason: st
             f" {info.range[1]:g})."
         )
     raise MisfitError(
-        f"{path}: the model reads {info.bands} bands of {info.dtype}. Received {bands} of {dtype}."
-        f" {cure}"
+        f"{path}: the model reads {counted(info.bands, 'band')} of {info.dtype}. Received"
+        f" {bands} of {dtype}. {cure}"
     )

@@ -17,6 +17,7 @@ from classify.labelling.scene_inputs import scene_bands
 from classify.training.report import READ_BY_MAP, add_scores
 from classify.training.scored_images import find_scored, readable_images, scored_dataset
 from classify.training.scoring import Evaluation, recognise, score_images, with_doubt
+from segment.core.errors import require_options
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
@@ -59,9 +60,11 @@ def evaluate(
         The scores.
 
     Raises:
-        InputError: If the data do not fit the model, `part` is unknown, or `output` exists.
+        InputError: If the data do not fit the model, an option or `part` is unknown, or `output`
+            exists.
     """
     progress, folders = progress or Silent(), data_folders(data)
+    require_options(evaluate, options, EvaluationOptions.names())
     asked = EvaluationOptions(progress=progress, **({"batch_size": 16} | options))
     model = asked.open(model, output)
     info = model.info

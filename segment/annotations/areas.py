@@ -3,6 +3,7 @@
 import hashlib
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,21 @@ class Area(Rectangle):
         return inside & (self.polygons.burn(top, bottom - top, left, right - left, 0) > 0)
 
 
+def name_area(given: Any) -> Any:
+    """Names an area of interest for a report, which may be passed on: a file without its folder.
+
+    Args:
+        given: What the user gave, or None.
+
+    Returns:
+        A box as it was given; of a file its name, with the layer.
+    """
+    if given is None or parse_box(given) is not None:
+        return given
+    path, bar, layer = str(given).partition("|")
+    return f"{Path(path).name}{bar}{layer}"
+
+
 def describe_area(given: Any, area: Area) -> dict[str, Any]:
     """Describes an area of interest for a report.
 
@@ -111,7 +127,7 @@ def describe_area(given: Any, area: Area) -> dict[str, Any]:
         past the last.
     """
     return {
-        "given": str(parse_box(given) or given),
+        "given": str(parse_box(given) or name_area(given)),
         "rows": [area.top, area.bottom],
         "columns": [area.left, area.right],
         "polygons": area.polygons is not None,

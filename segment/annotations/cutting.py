@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segment.annotations.label_layers import LabelLayers, stack_labels
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.disk import writable
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table, save_class_table
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import Mask, open_mask
@@ -47,8 +47,8 @@ class CutScene:
 
     def __str__(self) -> str:
         cut = (
-            f"{self.folder}: {self.tiles} tiles written, {self.empty} left out without enough"
-            f" labels; {self.labelled:.1%} of the pixels written are labelled"
+            f"{self.folder}: {counted(self.tiles, 'tile')} written, {self.empty} left out without"
+            f" enough labels; {self.labelled:.1%} of the pixels written are labelled"
         )
         return "\n".join([*self.notes, cut])
 

@@ -31,6 +31,22 @@ def as_label_source(labels: Path | str | LabelSource | None) -> LabelSource | No
     return Source(Path(labels)) if isinstance(labels, (Path, str)) else labels
 
 
+def require_one_scene(labels: object, scenes: int) -> None:
+    """Checks that a reference is not given for several scenes.
+
+    Args:
+        labels: The reference, or None.
+        scenes: Number of scenes.
+
+    Raises:
+        InputError: If it is.
+    """
+    if labels is not None and scenes > 1:
+        raise InputError(
+            f"--truth belongs to one scene. Received {scenes} scenes. Map them one by one."
+        )
+
+
 def files_of(labels: LabelSource | None) -> list[Path | str]:
     """Lists the files that labels are read from.
 

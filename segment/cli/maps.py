@@ -78,7 +78,7 @@ class MappingOptions:
             help=(
                 "Map an area alone: LEFT,BOTTOM,RIGHT,TOP in the scene's coordinates or in"
                 " longitude and latitude (lonlat: or scene: before it decides), or the polygons"
-                " of a vector file."
+                " of a vector file. Scenes that do not meet it are refused (status 2)."
             ),
         ),
     ] = None
@@ -157,7 +157,9 @@ def predict(
 
     options, truth = MapOptions(**vars(mapping)), reference.chosen()
     sources = find_sources(scenes, MAP_ENDINGS, parse_bands(bands), parse_nodata(nodata))
-    info = check_inputs(sources, model, output, truth=truth, tile=mapping.tile)
+    info = check_inputs(
+        sources, model, output, truth=truth, tile=mapping.tile, colors=mapping.colors
+    )
     if cluster is not None:
         from segment.cluster.scenes import predict_scenes
 

@@ -3,13 +3,12 @@
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from segment.annotations.label_source import LabelSource, as_label_source
+from segment.annotations.label_source import LabelSource, as_label_source, require_one_scene
 from segment.bundled import BUNDLED
 from segment.cluster.assemble import MapAssembly
 from segment.core.choices import Runtime
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, Done
 from segment.core.cluster.scenes import do_scenes
-from segment.core.errors import InputError
 from segment.core.inputs.named_scenes import as_sources
 from segment.core.inputs.scene_scales import SceneScales
 from segment.core.labels.map_colors import recolor
@@ -79,10 +78,7 @@ def predict_scenes(  # noqa: PLR0913 - public, its parameters are options
     recolor(info.class_table, options.colors)  # an error is that of all scenes
     sources = as_sources(scenes, bands, nodata)
     mask = as_label_source(truth)
-    if truth is not None and len(sources) > 1:
-        raise InputError(
-            f"--truth belongs to one scene, {len(sources)} were given. Map them one by one."
-        )
+    require_one_scene(truth, len(sources))
     sources = scales.scaled(sources, progress)
     blocks = BlockOptions(output=Path(output), edge=block, resume=resume, overwrite=overwrite)
 

@@ -1,6 +1,8 @@
 """Errors that users can cause and fix, and one-line messages for these and for system errors."""
 
 import errno
+from collections.abc import Callable, Iterable
+from typing import Any
 
 _LONGEST = 500  # characters of a message
 _LONGEST_VALUE = 200
@@ -88,6 +90,50 @@ class MisfitError(InputError):
 
 class Interrupted(InputError):
     """Work stopped by the user (Ctrl-C). The message says what to do next."""
+
+
+def counted(count: int, noun: str) -> str:
+    """Writes a number with a noun, such as "1 epoch" and "1,200 epochs".
+
+    Args:
+        count: The number.
+        noun: The noun in the singular, one with a plural in "s".
+
+    Returns:
+        The text.
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def require_options(
+    function: Callable[..., Any], given: Iterable[str], options: Iterable[str]
+) -> None:
+    """Checks the keywords that a function receives as `**options`.
+
+    Args:
+        function: The function.
+        given: Keywords that it received.
+        options: Keywords that it takes as options, besides its parameters.
+
+    Raises:
+        InputError: If there is another one. It lists all, and names the nearest.
+    """
+    if not (unknown := set(given).difference(options)):
+        return
+    from difflib import get_close_matches
+    from inspect import Parameter, signature
+
+    named = [
+        name
+        for name, parameter in signature(function).parameters.items()
+        if parameter.kind is not Parameter.VAR_KEYWORD
+    ]
+    name = min(unknown)
+    near = get_close_matches(name, known := [*named, *options], n=1)
+    raise InputError(
+        f"{function.__name__}: unknown option {quoted(name, 40)}."
+        f"{f' Did you mean {near[0]}?' if near else ''} Its options are {', '.join(known)}."
+    )
 
 
 def is_utf8(path: object) -> bool:

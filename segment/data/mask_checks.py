@@ -8,7 +8,7 @@ import numpy as np
 from segment.core.labels.classes import ClassTable, rgb_of
 from segment.core.reports.page import Finding
 from segment.data.mask_census import MaskCensus
-from segment.data.mask_values import (
+from segment.data.value_checks import (
     NAMED,
     NEAR,
     REFUSALS,

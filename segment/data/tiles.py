@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.file_search import folders_below
 from segment.core.labels.alignment import align, summarise
 from segment.core.raster.opening import open_raster
@@ -89,8 +89,8 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
             alike.append(pair)
             continue
         problems.append(
-            f"{pair.image}: has {pair.info.bands} bands of {pair.info.dtype}, most images have"
-            f" {expected[0]} of {expected[1]}. Export all images alike."
+            f"{pair.image}: has {counted(pair.info.bands, 'band')} of {pair.info.dtype}, most"
+            f" images have {expected[0]} of {expected[1]}. Export all images alike."
         )
     return alike, problems
 

@@ -12,7 +12,7 @@ import numpy as np
 from segment.collection_settings import PixelSizes
 from segment.config import AugmentSettings, Config
 from segment.core.common_settings import split_seed
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.labels.classes import ClassTable
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
@@ -259,9 +259,9 @@ def require_alike(pairs: Sequence[Pair]) -> None:
     for pair in pairs:
         if (pair.info.bands, pair.info.dtype) != (first.info.bands, first.info.dtype):
             raise InputError(
-                f"{pair.image}: has {pair.info.bands} bands of {pair.info.dtype}, {first.image} has"
-                f" {first.info.bands} of {first.info.dtype}. Export all collections alike, or leave"
-                " one out."
+                f"{pair.image}: has {counted(pair.info.bands, 'band')} of {pair.info.dtype},"
+                f" {first.image} has {first.info.bands} of {first.info.dtype}. Export all"
+                " collections alike, or leave one out."
             )
 
 

@@ -13,7 +13,7 @@ from segment.bundled import BUNDLED
 from segment.core.arrays.data_array import is_data_array, labels_like, probabilities_like
 from segment.core.arrays.pixels import is_in_memory
 from segment.core.arrays.source import image_source
-from segment.core.errors import InputError
+from segment.core.errors import InputError, require_options
 from segment.core.model.runtime import Model
 from segment.core.onnx_models.loading import load_model
 from segment.core.progress import Progress
@@ -62,8 +62,10 @@ def predict_array(
         The labels, on request with probabilities.
 
     Raises:
-        InputError: If this is not one image that the model reads, or an option is out of range.
+        InputError: If this is not one image that the model reads, or an option is unknown or out of
+            range.
     """
+    require_options(predict_array, options, ViewKeywords.__annotations__)
     network = (
         load_model(model, options.get("runtime", "auto"))
         if isinstance(model, (str, Path))

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from segment.annotations.areas import Area
-from segment.core.errors import InputError, MisfitError
+from segment.core.errors import InputError, MisfitError, counted
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
 from segment.core.raster.bands import COLORS
@@ -153,7 +153,9 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         )
     elif bands < info.bands:
         grey = ", read one of them as grey: --bands 1,1,1" if info.bands == len(COLORS) else ""
-        cures.append(f"take a scene with {info.bands} bands{grey}, or train a model on {bands}")
+        cures.append(
+            f"take a scene with {counted(info.bands, 'band')}{grey}, or train a model on {bands}"
+        )
     if dtype != info.dtype and not (
         (info.dtype.startswith("float") and dtype in ("float32", "float64"))
         or (info.dtype == "uint8" and bands != info.bands)  # scaled once its bands are right
@@ -169,9 +171,9 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         )
     if cures:
         reason = "" if raster.choice.bands else "".join(f" {n}" for n in raster.choice.notes)
-        received = _count(len(set(raster.bands)))
+        received = counted(len(set(raster.bands)), "band")
         raise MisfitError(
-            f"{raster.path}: the model maps {_count(info.bands)} of {info.dtype}. "
+            f"{raster.path}: the model maps {counted(info.bands, 'band')} of {info.dtype}. "
             f"Received {received} of {dtype}.{reason} To cure it, {'; and '.join(cures)}."
         )
 
@@ -194,10 +196,6 @@ def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -
             f"The window is not inside the scene, which has {raster.height} rows and"
             f" {raster.width} columns. Received rows {top} to {bottom}, columns {left} to {right}."
         )
-
-
-def _count(bands: int) -> str:
-    return f"{bands} band{'' if bands == 1 else 's'}"
 
 
 def plan_tiles(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from segment.annotations.area_of_interest import AreaOfInterest, check_area
+from segment.annotations.areas import name_area
 from segment.boundaries import check_boundary_width
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat
 from segment.core.labels.classes import ClassTable
@@ -108,5 +109,5 @@ class MapOptions(ViewOptions):
     @property
     def described(self) -> dict[str, Any]:
         """Values of all options by their names, as a report holds them."""
-        values = (vars(self) | {"timing": bool(self.timing)}).items()
-        return {name: value.name if isinstance(value, Path) else value for name, value in values}
+        values = {name: v.name if isinstance(v, Path) else v for name, v in vars(self).items()}
+        return values | {"aoi": name_area(self.aoi), "timing": bool(self.timing)}

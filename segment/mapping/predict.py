@@ -12,7 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from segment.annotations.area_of_interest import AreaOfInterest
-from segment.annotations.label_source import LabelSource, as_label_source, files_of
+from segment.annotations.label_source import (
+    LabelSource,
+    as_label_source,
+    files_of,
+    require_one_scene,
+)
 from segment.bundled import BUNDLED
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat, Runtime
 from segment.core.errors import InputError, Interrupted, is_utf8
@@ -256,9 +261,7 @@ def check_inputs(
     info.require_task("segment")
     choose_tile(info, tile)
     recolor(info.class_table, colors)
-    if truth and len(scenes) > 1:
-        problem = f"--truth belongs to one scene. Received {len(scenes)} scenes."
-        raise InputError(f"{problem} Map them one by one.")
+    require_one_scene(truth, len(scenes))
     references = files_of(as_label_source(truth))
     for file in references:
         if isinstance(file, Path) and not file.exists():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segment.core.errors import counted
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, format_area
 from segment.core.raster.sources import Source
@@ -133,7 +134,7 @@ class SceneMap(SceneOutputs):
                 line += f"  boundary {_figure(report['boundary_jaccard'][name])}"
             lines.append(line)
         if found := report.get("suggestions"):
-            lines.append(f"  {found['windows']} windows to label next")
+            lines.append(f"  {counted(found['windows'], 'window')} to label next")
         if "timing" in report:
             lines += describe_timing(report["timing"])
         return "\n".join([*lines, *self.closing_lines([*self.files, *self.companions])])

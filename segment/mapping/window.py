@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
+from segment.core.errors import require_options
 from segment.core.inputs.scene_scales import scale_sources
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
@@ -73,8 +74,10 @@ def predict_window(
         `predict_scene` holds there, bit for bit.
 
     Raises:
-        InputError: If the window does not lie inside the scene, and as `predict_scene`.
+        InputError: If the window does not lie inside the scene, an option is unknown, and as
+            `predict_scene`.
     """
+    require_options(predict_window, options, WindowOptions.__annotations__)
 
     def values(strip: RowStrip, info: ModelInfo) -> NDArray[np.uint8]:
         return info.class_table.values()[strip.labels()]
@@ -108,6 +111,7 @@ def predict_probabilities(
     Raises:
         InputError: As `predict_window`.
     """
+    require_options(predict_probabilities, options, WindowOptions.__annotations__)
 
     def probabilities(strip: RowStrip, _: ModelInfo) -> NDArray[np.float32]:
         return np.where(strip.valid[..., None], strip.probabilities, np.float32(np.nan))

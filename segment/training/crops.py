@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.config import AugmentSettings
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.pixels.cache import Cache
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.normalise import BandStatistics
@@ -100,8 +100,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     with open_raster(path) as raster:
         if len(raster.bands) != 3 or raster.dtype != np.uint8:
             raise InputError(
-                f"{path}: {len(raster.bands)} bands of {raster.dtype}. Export it in three bands of"
-                " uint8."
+                f"{path}: {counted(len(raster.bands), 'band')} of {raster.dtype}. Export it in"
+                " three bands of uint8."
             )
         pixels: NDArray[np.uint8] = raster.read()[0]
         return pixels

@@ -10,7 +10,7 @@ from typing import Any
 from segment.boundaries import check_boundary_width
 from segment.bundled import BUNDLED
 from segment.core.choices import BOUNDARY_WIDTH
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted, require_options
 from segment.core.inputs.scene_scales import MOST_SCENES, SceneScales
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
@@ -67,10 +67,12 @@ def evaluate(
         The scores of all pixels and of each tile.
 
     Raises:
-        InputError: If the tile folder does not fit the model, if no tile is of the part, if no
-            pixel can be scored, or if `output` exists and `overwrite` is not set.
+        InputError: If an option is unknown, if the tile folder does not fit the model, if no tile
+            is of the part, if no pixel can be scored, or if `output` exists and `overwrite` is not
+            set.
     """
     progress, tiles = progress or Silent(), Path(tiles)
+    require_options(evaluate, options, EvaluationOptions.names())
     asked = EvaluationOptions(progress=progress, **options)
     check_boundary_width(boundary_width)
     if tiles.is_file():
@@ -195,8 +197,9 @@ def require_fit(
     first = pairs[0].info
     if (first.bands, first.dtype) != (info.bands, info.dtype):
         raise InputError(
-            f"{first.path}: {first.bands} bands of {first.dtype}, but the model reads {info.bands}"
-            f" bands of {info.dtype}. Export the images so, or use another model."
+            f"{first.path}: {counted(first.bands, 'band')} of {first.dtype}, but the model reads"
+            f" {counted(info.bands, 'band')} of {info.dtype}. Export the images so, or use another"
+            " model."
         )
     return pairs
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segment.core.disk import writable
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.model.conversion import make_convertible, quiet_converters, require_converter
 from segment.core.model.export import Export, warn_of_preprocessing
 from segment.core.model.folder import ONNX_FILE, load_keras_model, save_model_info
@@ -70,8 +70,8 @@ def export_onnx(
         )
     if info.bands != 3 or info.dtype not in ("uint8", "uint16"):
         progress.say(
-            f"warning: geodeep maps RGB of uint8 or uint16, not {info.bands} bands of {info.dtype};"
-            " Deepness does"
+            f"warning: geodeep maps RGB of uint8 or uint16, not {counted(info.bands, 'band')} of"
+            f" {info.dtype}; Deepness does"
         )
     warn_of_preprocessing(info, progress)
     return Export(file)

@@ -1,8 +1,11 @@
 """ONNX files beside model folders, among which visitors choose."""
 
+from shutil import copytree
+
 import pytest
 
 from segment.app.jobs.models import OfferedModels
+from segment.bundled import BUNDLED
 from segment.core.errors import InputError
 from tests.core.onnx_models.graphs import deepness, write_onnx
 
@@ -16,6 +19,17 @@ def test_onnx_files_are_offered(tmp_path):
     model = offered.load("segment", "town.onnx")
     assert model is offered.load("segment", "town.onnx")
     assert model.info.name == "town.onnx" and model.runtime == "openvino onnx"
+    named = OfferedModels(write_onnx(tmp_path / "bundled.onnx", metadata=deepness()))
+    assert named.names("segment") == ["bundled", "bundled.onnx"]
     (tmp_path / "other.onnx").write_text("no network")
     with pytest.raises(InputError, match="other.onnx: not an ONNX file"):
         OfferedModels(tmp_path)
+
+
+def test_a_folder_that_is_named_bundled_does_not_replace_the_bundled_model(tmp_path):
+    own = tmp_path / "bundled"
+    copytree(BUNDLED, own)
+    offered = OfferedModels(tmp_path)
+    assert offered.names("segment") == ["bundled", "bundled (own)"]
+    assert offered.folder("segment", "bundled") == BUNDLED
+    assert offered.folder("segment", "bundled (own)") == own

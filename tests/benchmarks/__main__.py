@@ -24,6 +24,7 @@ from tests.benchmarks.material import mapping_model
 from tests.benchmarks.measure import machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.one_scene import one_scene
+from tests.benchmarks.onnx_models import onnx
 from tests.benchmarks.peers import peers
 from tests.benchmarks.samplers import samplers
 from tests.benchmarks.scene_labels import ROWS, scene_labels
@@ -35,7 +36,7 @@ from tests.benchmarks.unsure import unsure
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, explore, peers, assembly, cluster)}
+MORE = {f.__name__: f for f in (tiles, explore, peers, onnx, assembly, cluster)}
 BY_THEMSELVES = (
     "labels",
     "few_tiles",

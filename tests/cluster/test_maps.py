@@ -379,7 +379,7 @@ def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
     told = capsys.readouterr()
     hole, summary = told.err.splitlines()
     assert "scene.tif, rows 0 to 1" in hole and "Get a whole copy" in hole
-    assert "1 blocks failed, see above" in summary
+    assert "1 block failed, see above" in summary
     assert "1 of 4 blocks could not be computed" in told.out
     holed, whole = (read(tmp_path / folder / "scene_classes.tif") for folder in ("out", "alone"))
     missing = holed != whole

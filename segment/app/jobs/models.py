@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Task = Literal["segment", "classify"]
 """What a model does: map scenes, or label images."""
 
+_BUNDLED = "bundled"
+
 
 class OfferedModels:
     """Model folders and ONNX files by task and by the name that they are offered under.
@@ -37,8 +39,8 @@ class OfferedModels:
             InputError: If there are no models in `folder`, or one is damaged.
         """
         self._folders: dict[Task, dict[str, Path]] = {
-            "segment": {"bundled": segment.bundled.BUNDLED},
-            "classify": {"bundled": classify.bundled.BUNDLED},
+            "segment": {_BUNDLED: segment.bundled.BUNDLED},
+            "classify": {_BUNDLED: classify.bundled.BUNDLED},
         }
         if folder is not None:
             self._add(folder)
@@ -60,11 +62,11 @@ class OfferedModels:
             )
         for place in found:
             info = load_model_info(place)
-            if is_onnx(place):
-                self._folders["segment"][place.name] = place
-            elif info.task != "generate":  # generators read no images
+            if info.task == "generate":  # generators read no images
+                continue
+            if not is_onnx(place):
                 check_files(place, info, OPENVINO_FILES if info.openvino else [MODEL_FILE])
-                self._folders[info.task][place.resolve().name] = place
+            self._folders[info.task][_own_name(place)] = place
 
     def names(self, task: Task) -> list[str]:
         """Returns the names of the models for a task, the bundled one first.
@@ -145,3 +147,9 @@ class OfferedModels:
 
                 self._grad_cams[folder] = GradCam(folder)
             return self._grad_cams[folder]
+
+
+def _own_name(model: Path) -> str:
+    """The name of a model in the lists: that of its folder or file, but for that of the bundled."""
+    name = model.name if is_onnx(model) else model.resolve().name
+    return f"{name} (own)" if name == _BUNDLED else name

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from segment.core.errors import Incomplete, InputError, Interrupted, explain
+from segment.core.errors import Incomplete, InputError, Interrupted, counted, explain
 from segment.core.progress import Progress, say_result
 
 if TYPE_CHECKING:
@@ -119,6 +119,6 @@ def report_each(
     _require_none(problems, count)
     if holes:
         raise Incomplete(
-            f"{len(holes)} blocks failed, see above, and are nodata. Fix the cause: the same"
-            " command does those blocks alone."
+            f"{counted(len(holes), 'block')} failed, see above: left as nodata. Fix the cause:"
+            " the same command does the rest."
         )

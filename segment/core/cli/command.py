@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -153,7 +154,8 @@ def _complete(arguments: Sequence[str], command: TyperCommand | TyperGroup) -> l
     """Gives options that stand without their value the first that they can have.
 
     The value of an option may be left out where its metavar is in brackets, as [gpkg|parquet].
-    What follows the option is its value only if it is one of these, so it may be a file name.
+    What follows the option is its value only if it is one of these, so it may be a file name. A
+    word that names no file is refused as a value that the option does not have.
     """
     choices = {
         name: (option.metavar or "").strip("[]").split("|")
@@ -168,6 +170,11 @@ def _complete(arguments: Sequence[str], command: TyperCommand | TyperGroup) -> l
         if values is None or following in values or "--" in complete:
             complete.append(argument)
         else:
+            if (following or "").isalnum() and not os.path.exists(following or ""):
+                raise InputError(
+                    f"{argument}: {following!r} is none of {', '.join(values)}, and there is no"
+                    " such file. Choose one, or leave the value out."
+                )
             complete += [argument, values[0]]
     return complete
 

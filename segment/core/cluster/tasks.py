@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from segment.core.cluster.block_job import BlockFailed, BlockJob, WorkerUnfit, compute_block
 from segment.core.cluster.workers import Workers
+from segment.core.errors import counted
 from segment.core.raster.blocks import Block
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class _Window:
         if isinstance(error, KilledWorker):
             died = error.allowed_failures + 1
             task.losses += died
-            task.problem = f"{died} workers died at it. {task.job.cure}"
+            task.problem = f"{counted(died, 'worker')} died at it. {task.job.cure}"
             return False
         if isinstance(error, WorkerUnfit):
             worker, task.problem = error.args

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.errors import counted
 from segment.core.exploration.image_statistics import WORKERS, leading_components
 from segment.core.exploration.summary import ExploredImage
 from segment.core.model.info import ModelInfo
@@ -31,8 +32,8 @@ def differing_pixels(bands: int, dtype: str, info: ModelInfo) -> str | None:
     """
     if (bands, dtype) == (info.bands, info.dtype):
         return None
-    read = f"the model reads {info.bands} bands of {info.dtype}"
-    return f"{read}, the images have {bands} bands of {dtype}."
+    read = f"the model reads {counted(info.bands, 'band')} of {info.dtype}"
+    return f"{read}, the images have {counted(bands, 'band')} of {dtype}."
 
 
 def feature_components(

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.hub.download import HUB_FILES
 from segment.core.model.bundle import bundle_model
 from segment.core.model.export import Export
@@ -99,7 +99,8 @@ def card(info: ModelInfo) -> str:
         "",
         f"{kind} of {len(info.class_table)} classes: {', '.join(info.class_table.names)}.",
         "",
-        f"- Input: {info.bands} bands of {info.dtype}, {low:g} to {high:g}; {_pixels(info)}.",
+        f"- Input: {counted(info.bands, 'band')} of {info.dtype}, {low:g} to {high:g};"
+        f" {_pixels(info)}.",
         f"- Trained on: {info.training.get('data', 'not recorded')}.",
         "",
         "```",

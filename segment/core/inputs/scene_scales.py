@@ -5,22 +5,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
+from segment.core.inputs.scene_samples import sample, warn_of_narrow
 from segment.core.pixels.band_scale import BandScale, Samples
 from segment.core.pixels.scale_choice import ScaleChoice, ScaleOption, parse_scale
 from segment.core.progress import Progress
 from segment.core.raster.bands import WantedBands
-from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
 MOST_SCENES = 1024
 """Largest number of scenes that are read to choose a scale."""
 
-_WINDOW = 64  # edge of the windows that are read to choose a scale, pixels
-_MOST_ALONG = 16  # windows along an edge: smaller scenes are read whole
 _MOST_VALUES = 2**23  # of all scenes together, 64 MB as float64
 
 
@@ -186,45 +183,19 @@ class SceneScales:
     ) -> BandScale:
         chosen = sources[:: -(-len(sources) // MOST_SCENES)]
         most = _MOST_VALUES // (len(chosen) * self.model.bands)
-        along = min(max(int(most**0.5) // _WINDOW, 1), _MOST_ALONG)
-        values, weights = [], []
+        values, weights, names = list[NDArray[Any]](), list[float](), list[str]()
         for done, source in enumerate(chosen, 1):
             with suppress(InputError), source.open(self.model.wanted) as raster:
-                found, read = _sample(raster, along)
+                found, read = sample(raster, most)
                 values.append(found)
                 weights.append(raster.height * raster.width / read)
+                names.append(source.name)
             if progress:
                 progress.advance("choosing the scale", done, len(chosen))
-        return Samples(dtype, values, weights).choose(self.model.bands, self.choice.ends)
-
-
-def _sample(raster: Raster, along: int) -> tuple[NDArray[Any], int]:
-    """Reads windows of a scene, at most `along` along each edge, from top to bottom.
-
-    Returns their valid pixels (pixels, bands), and how many were read.
-    """
-    found, read = [np.empty((0, len(raster.bands)), raster.dtype)], 0
-    in_rows = raster.dataset.block_shapes[0][1] >= raster.dataset.width
-    for top, height in _windows(raster.height, along):
-        # files of whole rows would decode them for each window again
-        rows = raster.read(top, height=height) if in_rows else None
-        for left, width in _windows(raster.width, along):
-            if rows is None:
-                pixels, valid = raster.read(top, left, height, width)
-            else:
-                pixels, valid = (array[:, left : left + width] for array in rows)
-            found.append(pixels[valid])
-            read += height * width
-    return np.concatenate(found), read
-
-
-def _windows(length: int, most: int) -> list[tuple[int, int]]:
-    """First pixel and length of windows along an edge: side by side, or spread evenly."""
-    count = -(-length // _WINDOW)
-    if count <= most:
-        return [(i * _WINDOW, min(_WINDOW, length - i * _WINDOW)) for i in range(count)]
-    starts = [int((i + 0.5) * length / most) - _WINDOW // 2 for i in range(most)]
-    return [(start, _WINDOW) for start in starts]
+        scale = Samples(dtype, values, weights).choose(self.model.bands, self.choice.ends)
+        if progress and (warning := warn_of_narrow(values, names, scale)):
+            progress.say(warning)
+        return scale
 
 
 def scale_sources(

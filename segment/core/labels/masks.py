@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.labels.alignment import ALIGNED, align
 from segment.core.labels.classes import IGNORED
 from segment.core.labels.label_reader import LabelReader
@@ -58,8 +58,8 @@ class Mask(LabelReader):
             count > 1 and raster.dtype != np.uint8
         ):
             raise InputError(
-                f"{raster.path}: mask has {count} bands of {raster.dtype}. Export it with one band"
-                " of class values, or with three or four bands of uint8 for class colours."
+                f"{raster.path}: mask has {counted(count, 'band')} of {raster.dtype}. Export it"
+                " with one band of class values, or with three or four of uint8 for class colours."
             )
         self.alignment = ALIGNED if image is None else align(raster, image, noun)
         if self.alignment.orientation is not None:

@@ -144,9 +144,10 @@ def check_files(
     """
     for name in names:
         file, wanted = folder / name, info.checksums.get(name)
+        again = {ONNX_FILE: " --format onnx"} | dict.fromkeys(OPENVINO_FILES, "")
         cure = (
-            f"Export it again: {info.task}-export {folder} --overwrite"
-            if name in OPENVINO_FILES
+            f"Export it again: {info.task}-export {folder}{again[name]} --overwrite"
+            if name in again
             else "Restore the file."
         )
         if not file.is_file():

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.model.info import ModelInfo
 
 
@@ -32,8 +32,8 @@ class LoadedModel:
         """Returns a line with the name, bands, classes, tile and runtime."""
         i = self.info
         return (
-            f"Model({i.name}: {i.bands} bands of {i.dtype} -> {', '.join(i.class_table.names)};"
-            f" tile {i.tile}; {self.runtime})"
+            f"Model({i.name}: {counted(i.bands, 'band')} of {i.dtype} ->"
+            f" {', '.join(i.class_table.names)}; tile {i.tile}; {self.runtime})"
         )
 
 

@@ -7,6 +7,13 @@ import re
 from pathlib import Path, PurePosixPath
 
 from segment.core.errors import InputError, is_utf8, printable, quoted
+from segment.core.model.folder import (
+    INFO_FILE,
+    MODEL_FILE,
+    ONNX_FILE,
+    check_files,
+    load_model_info,
+)
 from segment.core.model.weight_files import checksum
 
 ONNX = ".onnx"
@@ -33,11 +40,18 @@ def description_file(file: Path) -> Path | None:
         file: The ONNX file.
 
     Returns:
-        FILE.yaml or FILE.yml; None where there is neither.
+        FILE.yaml or FILE.yml; None where there is neither. The `model.yaml` of a model folder
+        describes that model, and not the ONNX file that was exported from it.
     """
+    beside = [file.with_suffix(end) for end in (".yaml", ".yml")]
     return next(
-        (found for end in (".yaml", ".yml") if (found := file.with_suffix(end)).is_file()), None
+        (found for found in beside if found.is_file() and not _is_model_info(found)),
+        None,
     )
+
+
+def _is_model_info(path: Path) -> bool:
+    return path.name == INFO_FILE and (path.parent / MODEL_FILE).is_file()
 
 
 def export_folder(file: Path) -> Path:
@@ -62,14 +76,16 @@ def source_checksums(file: Path) -> dict[str, str]:
         SHA-256 by file name: of the file, of weights outside it, and of its description.
 
     Raises:
-        InputError: If the file does not exist, its path is not UTF-8, or a file of weights is
-            missing or in another folder.
+        InputError: If the file does not exist, its path is not UTF-8, a file of weights is missing
+            or in another folder, or it is the export of a model folder that lists another checksum.
     """
     if not is_utf8(file):
         raise InputError(f"{printable(file)}: path is not UTF-8. Rename the file.")
     if not file.is_file():
         problem = "is a folder, not an ONNX file" if file.is_dir() else "there is no such file"
         raise InputError(f"{file}: {problem}. Give the path of an ONNX file.")
+    if file.name == ONNX_FILE and _is_model_info(file.with_name(INFO_FILE)):
+        check_files(file.parent, load_model_info(file.parent), [ONNX_FILE])
     described = description_file(file)
     weights = [file.parent / name for name in outside_weights(file)]
     files = [file, *weights, *([described] if described else [])]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.model.conversion import import_openvino
 from segment.core.onnx_models.description import Description
 
@@ -78,8 +78,8 @@ def read_graph(file: Path) -> Any:
         raise InputError(f"{file}: not an ONNX file, or cut off. Export it again.")
     if len(names) > 1:
         raise InputError(
-            f"{file}: the network has {len(names)} inputs ({', '.join(names)[:100]}), a scene is"
-            " one. Export it with the image as its only input."
+            f"{file}: the network has {counted(len(names), 'input')} ({', '.join(names)[:100]}), a"
+            " scene is one. Export it with the image as its only input."
         )
     return network
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.pixels.normalise import BandStatistics
 
 # its import would otherwise go online to look for a newer version
@@ -97,7 +97,7 @@ def require_rgb(quality: str, statistics: BandStatistics) -> None:
     """
     if (statistics.bands, statistics.dtype) != (3, "uint8"):
         raise InputError(
-            f"augment.{quality} needs 8-bit RGB, images have {statistics.bands} bands of"
+            f"augment.{quality} needs 8-bit RGB, images have {counted(statistics.bands, 'band')} of"
             f" {statistics.dtype}. Set it to 0."
         )
 

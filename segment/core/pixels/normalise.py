@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.choices import Normalisation
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Matrix (3, 3) and offset (3,) of a preprocessing of 8-bit RGB.
@@ -200,8 +200,8 @@ def _rgb_preprocessing(
 
     if statistics.dtype != "uint8" or statistics.bands < 3:
         raise InputError(
-            f"data.normalise: {mode} needs 8-bit RGB, images have {statistics.bands} bands of"
-            f" {statistics.dtype}. Use standardise."
+            f"data.normalise: {mode} needs 8-bit RGB, images have"
+            f" {counted(statistics.bands, 'band')} of {statistics.dtype}. Use standardise."
         )
     matrix, offset = affine
     swapped = not np.allclose(matrix, np.diag(np.diag(matrix)))

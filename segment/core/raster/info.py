@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, describe_use
 from segment.core.raster.grid import PixelGrid
@@ -107,8 +107,8 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
         raise InputError(f"{path}: file has no bands besides alpha. Name a raster that has some.")
     if not all(1 <= band <= count for band in bands):
         raise InputError(
-            f"{path}: file has {count} bands, asked for are {list(bands)}. Choose from 1 to"
-            f" {count}."
+            f"{path}: file has {counted(count, 'band')}, asked for are {list(bands)}. Choose from"
+            f" 1 to {count}."
         )
 
 

@@ -19,9 +19,12 @@ from segment.core.raster.reader import Raster, readable
 from segment.core.raster.virtual import (
     has_palette,
     with_colors_of_palette,
-    with_range_masked,
+    with_nodata_masked,
     without_alpha_tags,
 )
+
+_HALF = 127
+"""Level up to which an alpha band in JPEG hides: values ring around its edges, up to 16 pixels."""
 
 
 @contextmanager
@@ -62,6 +65,7 @@ def open_raster(
             used.
     """
     import rasterio
+    from rasterio.enums import Compression
 
     if not is_utf8(path):
         raise InputError(f"{printable(path)}: path is not UTF-8. Rename the file or folder.")
@@ -88,14 +92,19 @@ def open_raster(
             if factor != 1:
                 if use in ("band", "none"):  # warping would use it as a mask
                     dataset = stack.enter_context(rasterio.open(without_alpha_tags(dataset)))
-                if isinstance(compared, tuple) and use != "mask":
-                    masked = with_range_masked(dataset, chosen, *compared)
+                declared = {*dataset.nodatavals} - {None, compared}
+                if use != "mask" and (
+                    isinstance(compared, tuple) or (compared is not None and declared)
+                ):
+                    masked = with_nodata_masked(dataset, chosen, compared)
                     if masked is not None:
                         dataset, compared = stack.enter_context(rasterio.open(masked)), None
                 value = None if isinstance(compared, tuple) else compared
                 dataset = stack.enter_context(_resample(dataset, factor, value))
         raster = Raster(dataset, str(path), bands, nodata, tagged, use, stored, choice)
         raster.compared_nodata = compared
+        if stored.compression == Compression.jpeg:
+            raster.transparent = _HALF
         yield raster if scale is None else raster.scaled(scale)
 
 

@@ -32,9 +32,11 @@ class Raster(RasterHeader):
     Attributes:
         scale: Scale that brings pixels to 8 bits as they are read, None where they stay as they
             are.
+        transparent: Largest value of the alpha band that hides a pixel.
     """
 
     scale: BandScale | None = None
+    transparent: int = 0
 
     def scaled(self, scale: BandScale) -> "Raster":
         """Returns the same raster with pixels of 8 bits.
@@ -115,7 +117,7 @@ class Raster(RasterHeader):
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Takes the alpha band off stored values, and finds out which pixels are valid."""
         if self.alpha_bands:
-            pixels, alpha = pixels[..., :-1], pixels[..., -1] > 0
+            pixels, alpha = pixels[..., :-1], pixels[..., -1] > self.transparent
             valid = valid & alpha
         if self.compared_nodata is not None:
             valid = valid & ~is_nodata(pixels, self.compared_nodata)

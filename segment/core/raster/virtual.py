@@ -11,6 +11,12 @@ from segment.core.raster.nodata import Nodata, is_nodata
 
 _INDICES = np.arange(256, dtype=np.uint8)
 
+_KEPT_OF_FILE = ("SRS", "GeoTransform", "GCPList", "Metadata", "VRTRasterBand", "MaskBand")
+_KEPT_OF_BAND = (
+    *("Description", "ColorInterp", "ColorTable", "NoDataValue"),
+    *("Scale", "Offset", "UnitType", "Metadata"),
+)
+
 
 def without_alpha_tags(dataset: Any) -> str:
     """Describes a dataset as a VRT whose alpha bands are ordinary bands.
@@ -76,16 +82,16 @@ def with_colors_of_palette(dataset: Any, nodata: Nodata | None) -> str:
     return tostring(root, encoding="unicode")
 
 
-def with_range_masked(dataset: Any, bands: Sequence[int], low: float, high: float) -> str | None:
-    """Describes a dataset as a VRT that masks pixels whose values are within a range in all bands.
+def with_nodata_masked(dataset: Any, bands: Sequence[int], nodata: Nodata) -> str | None:
+    """Describes a dataset as a VRT with a mask band in place of nodata values.
 
-    When the dataset is warped, these pixels go into no mean.
+    When the dataset is warped, pixels that are nodata in all bands go into no mean. GDAL itself
+    takes one value for that, and no range.
 
     Args:
         dataset: An open rasterio dataset.
         bands: Numbers of the bands that count.
-        low: Smallest value of the range.
-        high: Largest value of the range.
+        nodata: Value or range that means "no data" besides what the file declares.
 
     Returns:
         The VRT as XML; None for a dataset that has a mask band already.
@@ -98,21 +104,53 @@ def with_range_masked(dataset: Any, bands: Sequence[int], low: float, high: floa
         mask.set("subClass", "VRTDerivedRasterBand")
         SubElement(mask, "PixelFunctionType").text = "max"
         SubElement(mask, "SourceTransferType").text = "Byte"
-    below, above = float(np.nextafter(low, -np.inf)), float(np.nextafter(high, np.inf))
     for band in root.findall("VRTRasterBand"):
-        if int(band.get("band", 0)) in bands:
-            levels = f"{below!r}:255,{low!r}:0,{high!r}:0,{above!r}:255"
+        if (declared := band.find("NoDataValue")) is not None:
+            band.remove(declared)  # warping would heed it instead of the mask
+        if (number := int(band.get("band", 0))) in bands:
+            levels = _levels(nodata, dataset.nodatavals[number - 1])
             SubElement(_source_of(band, mask), "LUT").text = levels
     return tostring(root, encoding="unicode")
 
 
+def _levels(nodata: Nodata, declared: float | None) -> str:
+    """Table of GDAL that makes 0 of nodata, and 255 of other values."""
+    ends = [nodata if isinstance(nodata, tuple) else (nodata, nodata)]
+    if declared is not None and np.isfinite(declared) and not ends[0][0] <= declared <= ends[0][1]:
+        ends.append((declared, declared))
+    levels: dict[float, int] = {}
+    for low, high in sorted(ends):
+        below, above = float(np.nextafter(low, -np.inf)), float(np.nextafter(high, np.inf))
+        levels |= {value: 255 for value in (below, above) if value not in levels}
+        levels |= {low: 0, high: 0}
+    return ",".join(f"{value!r}:{level}" for value, level in sorted(levels.items()))
+
+
 def _describe(dataset: Any) -> Element:
+    """Describes a dataset as a VRT of which each band has one source, the band itself."""
     from rasterio.io import MemoryFile
     from rasterio.shutil import copy
 
     with MemoryFile(ext=".vrt") as memory:
         copy(dataset, memory.name, driver="VRT")
-        return fromstring(memory.read())
+        root = fromstring(memory.read())
+    if dataset.driver == "VRT" and not dataset.name.startswith("<"):
+        _refer_to(dataset.name, root)
+    return root
+
+
+def _refer_to(path: str, root: Element) -> None:
+    """Makes a copy of a VRT, which may be a mosaic, a VRT whose only source is the file."""
+    root.attrib.pop("subClass", None)
+    for part in [part for part in root if part.tag not in _KEPT_OF_FILE]:
+        root.remove(part)
+    for band in root.iter("VRTRasterBand"):
+        band.attrib.pop("subClass", None)
+        for part in [part for part in band if part.tag not in _KEPT_OF_BAND]:
+            band.remove(part)
+        source = SubElement(band, "SimpleSource")
+        SubElement(source, "SourceFilename", relativeToVRT="0").text = path
+        SubElement(source, "SourceBand").text = band.get("band", "mask,1")
 
 
 def _source_of(band: Element, parent: Element) -> Element:

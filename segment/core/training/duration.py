@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segment.core.common_settings import TrainingSettings
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.outputs import staged
 from segment.core.training.optimizers import Phase
 from segment.core.training.pace import Clock, Pace, measure_pace
@@ -166,7 +166,8 @@ def choose_duration(
     duration = Duration.of(settings, [phase.epochs for phase in phases], pace)
     duration.save(session.folder)
     session.progress.say(
-        f"training.minutes={settings.minutes:g}: {duration.epochs} epochs of {duration.steps}"
-        f" steps, at {pace.step:.2g} s a step and {pace.validation:.2g} s a validation"
+        f"training.minutes={settings.minutes:g}: {counted(duration.epochs, 'epoch')} of"
+        f" {counted(duration.steps, 'step')}, at {pace.step:.2g} s a step and"
+        f" {pace.validation:.2g} s a validation"
     )
     return duration

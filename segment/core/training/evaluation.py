@@ -1,7 +1,7 @@
 """Evaluation of a model on labelled data, as far as it is the same in both packages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -48,6 +48,11 @@ class EvaluationOptions:
             raise InputError(
                 f"part: {self.part!r}. Choose one of {', '.join(get_args(PartChoice))}."
             )
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Returns the names of the options that `evaluate` takes besides its parameters."""
+        return [one.name for one in fields(cls) if one.name != "progress"]
 
     def open(self, model: Model | Path | str, output: Path | str | None) -> Model:
         """Loads the model, after checking that the report can be written.

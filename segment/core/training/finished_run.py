@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from segment.core.errors import counted
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import ModelInfo
 from segment.core.outputs import staged
@@ -52,7 +53,8 @@ class Run(Generic[E]):
 
     def __str__(self) -> str:
         """Returns the folder, the number of epochs, and the scores."""
-        lines = [f"{self.folder}: {len(self.history)} epochs", f"validation  {self.validation}"]
+        epochs = counted(len(self.history), "epoch")
+        lines = [f"{self.folder}: {epochs}", f"validation  {self.validation}"]
         if self.test:
             lines.append(f"test        {self.test}")
         return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.training.checkpoints import (
     CHECKPOINT,
     load_checkpoint,
@@ -100,7 +100,9 @@ def fit(training: Training, session: Session[Any], clock: Clock = time.monotonic
             best = "  best so far" if is_best else ""
             session.progress.say(_describe(row, settings.epochs, left) + best)
         if _has_stalled(history, training.monitor, start, patience):
-            session.progress.say(f"no better {training.monitor} for {patience} epochs: done")
+            session.progress.say(
+                f"no better {training.monitor} for {counted(patience, 'epoch')}: done"
+            )
         # as Keras ends a training: the next phase starts from the moving average, if there is one
         model.optimizer.finalize_variable_values(model.trainable_variables)
         devices.bring_back(model, network)

@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.tuning.storage import open_storage, quiet_optuna, unusable
 from segment.core.tuning.trials import PROBLEM
 
@@ -225,7 +225,7 @@ def outcome_of(trial: FrozenTrial) -> str:
     """
     epochs = len(trial.intermediate_values)
     how = {
-        TrialState.PRUNED: f"stopped after {epochs} epochs" if epochs else "skipped",
+        TrialState.PRUNED: f"stopped after {counted(epochs, 'epoch')}" if epochs else "skipped",
         TrialState.FAIL: f"failed: {trial.user_attrs.get(PROBLEM, 'its process was stopped')}",
         TrialState.RUNNING: "still running",
         TrialState.WAITING: "not begun",

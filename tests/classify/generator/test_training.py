@@ -321,11 +321,11 @@ def test_images_are_read_again_in_the_bands_that_were_learned(tmp_path):
 
 def test_a_classifier_judges(work, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("classify.generator.evaluation.FEWEST", 16)
-    options = ("--model", work / "judge", "--output", tmp_path / "judgement")
+    options = ("--model", work / "judge", "--output", tmp_path / "evaluation")
     assert call("judge", work / "run", *options, "--seed", 3, "--bandwidth", 1) == 0
     out = capsys.readouterr().out
     assert "drawn pictures" in out and "Frechet distance" in out
-    report = json.loads((tmp_path / "judgement" / "report.json").read_text())
+    report = json.loads((tmp_path / "evaluation" / "report.json").read_text())
     assert report["accuracy"] == report["real_accuracy"] == 1 and report["images"] == 16
     assert np.diag(report["confusion"]).sum() == 16
     distances = report["frechet_distance"]
@@ -340,21 +340,22 @@ def test_a_classifier_judges(work, tmp_path, capsys, monkeypatch):
         for pictures in (noise, real)
     )
     assert distances["drawn"] < 0.5 * frechet_distance(of_noise, of_real)
-    page = (tmp_path / "judgement" / "report.html").read_text()
+    page = (tmp_path / "evaluation" / "report.html").read_text()
     assert "Real images, from class to class." in page
     assert "Drawn pictures, a row each of field, river; seed 3, bandwidth 1." in page
 
 
 def test_of_few_pictures_no_distance_is_computed(work, tmp_path):
     found = classify.judge(
-        work / "run", work / "judge", tmp_path / "judgement", draws=classify.Draws(count=4)
+        work / "run", work / "judge", tmp_path / "evaluation", draws=classify.Draws(count=4)
     )
     assert found.distances == {}
     assert "not computed: 4 pictures are too few, 50 are needed" in str(found)
     assert (
-        json.loads((tmp_path / "judgement" / "report.json").read_text())["frechet_distance"] is None
+        json.loads((tmp_path / "evaluation" / "report.json").read_text())["frechet_distance"]
+        is None
     )
-    assert "50 are needed" in (tmp_path / "judgement" / "report.html").read_text()
+    assert "50 are needed" in (tmp_path / "evaluation" / "report.html").read_text()
 
 
 def test_an_evaluation_leaves_random_numbers_alone_and_depends_on_its_seed_alone(work, monkeypatch):

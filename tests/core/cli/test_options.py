@@ -87,3 +87,13 @@ def test_programs_receive_each_file_of_a_result(capsys, tmp_path):
     assert reports == [{"message": "as a person reads it"}, *files]
     say_result(Silent(), "nothing", [name])
     assert capsys.readouterr().out == ""
+
+
+def test_a_value_that_an_option_lacks_is_not_taken_for_a_file(tmp_path, monkeypatch, capsys):
+    (tmp_path / "scene").mkdir()
+    monkeypatch.chdir(tmp_path)
+    words = ("--polygons", "shp", "scene.tif")
+    assert call(segment.cli.predict, *words, monkeypatch=monkeypatch) == 2
+    assert "--polygons: 'shp' is none of gpkg, parquet, and there" in capsys.readouterr().err
+    assert call(segment.cli.predict, "--polygons", "scene", monkeypatch=monkeypatch) == 2
+    assert "scene: no rasters found" in capsys.readouterr().err

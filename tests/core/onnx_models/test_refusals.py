@@ -1,13 +1,18 @@
 """What cannot be used is refused in one line, which says what to do."""
 
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
+from segment.bundled import BUNDLED
 from segment.core.errors import InputError
+from segment.core.model.folder import load_model_info as load_folder_info
+from segment.core.model.folder import save_model_info
+from segment.core.model.weight_files import checksum
 from segment.core.onnx_models.loading import load_model_info
 from tests.core.onnx_models.graphs import NAMES, deepness, write_onnx
 
@@ -160,3 +165,18 @@ def test_numbers_of_classes_that_maps_do_not_hold(tmp_path):
     onnx.save(model, tmp_path / "m.onnx")
     (tmp_path / "m.yaml").write_text("range: [0, 255]\n")
     refused(tmp_path / "m.onnx", "300 channels, maps have at most 255")
+
+
+def test_the_export_of_a_model_folder_is_the_file_that_was_written(tmp_path):
+    folder = tmp_path / "run"
+    copytree(BUNDLED, folder)
+    file = write_onnx(folder / "model.onnx", metadata=deepness())
+    assert load_model_info(file).class_table.names == NAMES, "model.yaml does not describe it"
+    info = load_folder_info(folder)
+    for wanted in (checksum(file), "0" * 64):
+        listed = info.checksums | {file.name: wanted}
+        save_model_info(folder, info.model_copy(update={"checksums": listed}))
+        if wanted == checksum(file):
+            assert load_model_info(file).bands == 3
+    with pytest.raises(InputError, match=r"model.onnx: is damaged.*--format onnx --overwrite"):
+        load_model_info(file)

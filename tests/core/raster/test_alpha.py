@@ -254,3 +254,16 @@ def test_a_damaged_file_is_told_as_before(tmp_path):
     path.write_bytes(path.read_bytes()[:20_000])
     with open_raster(path) as raster:
         assert raster.alpha == "mask"
+
+
+@pytest.mark.parametrize("quality", [90, 30])
+def test_pixels_around_an_alpha_band_in_jpeg_stay_hidden(tmp_path, quality):
+    alpha = feathered(256, 0.01, "turned")
+    pixels = np.dstack([np.where(alpha, 120, 0).astype(np.uint8)] * 3 + [alpha])
+    lossy = {"compress": "JPEG", "JPEG_QUALITY": quality, "tiled": True}
+    blocks = {"blockxsize": 64, "blockysize": 64, "interleave": "pixel"}
+    path = write_raster(tmp_path / "a.tif", pixels, **RGBA, **lossy, **blocks)
+    with rasterio.open(path) as file:
+        assert ((file.read(4) > 0) & (alpha == 0)).any()  # values ring around the edge
+    with open_raster(path, expected=3) as raster:
+        assert (raster.read()[1] == (alpha > 0)).mean() > 0.995

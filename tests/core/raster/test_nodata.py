@@ -161,6 +161,22 @@ def test_a_range_goes_into_no_resampled_pixel(tmp_path, factor, nodata):
     assert valid.any() and not valid.all()
 
 
+@pytest.mark.parametrize("factor", [0.4, 1.7])
+@pytest.mark.parametrize("declared", [0, None])
+@pytest.mark.parametrize("nodata", [7, (6, 8), (0, 7)])
+def test_neither_declared_nor_stated_nodata_goes_into_a_resampled_pixel(
+    tmp_path, declared, nodata, factor
+):
+    pixels = np.full((64, 64, 3), 100, np.uint8)
+    pixels[40:51, 30:43] = 7
+    pixels[:20, :21] = 7 if declared is None else 0
+    path = write_raster(tmp_path / "a.tif", pixels, nodata=declared)
+    with open_raster(path, nodata=nodata, factor=factor) as raster:
+        found, valid = raster.read()
+    assert np.unique(found[valid]).tolist() == [100]
+    assert 0.8 < valid.mean() < 0.92
+
+
 def test_means_of_other_values_stay_valid(tmp_path):
     """-20 and 20 are 0 on average, which is within the range."""
     pixels = np.tile(np.array([[-20, 20], [20, -20]], np.float32), (20, 20))[..., None]

@@ -203,7 +203,7 @@ def no_such_folder(root):
         (mask_without_image, ["t0.png", "image"]),
         (image_without_mask, ["t0.png", "mask"]),
         (sizes_that_differ, ["t0.png", "64x64", "60x64"]),
-        (bands_that_differ, ["t0.png", "1 bands of uint8", "3 of uint8"]),
+        (bands_that_differ, ["t0.png", "1 band of uint8", "3 of uint8"]),
         (image_with_palette, ["t0.png", "palette colours", "-expand rgb"]),
         (same_name_twice, ["t0.tif", "t0.png"]),
         (not_an_image, ["t0.png", "raster"]),

@@ -7,7 +7,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyogrio
 import pytest
+import rasterio
+import shapely
 
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.reports.map_pictures import PREVIEW
@@ -160,3 +163,23 @@ def test_noise_in_full_size_stays_a_small_page(make: Callable[..., Any]) -> None
     encoded = re.search('base64,([^"]+)', text)
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(encoded[1]), np.uint8), 1)
     assert picture.shape == (PREVIEW, PREVIEW, 3)
+
+
+def test_the_file_of_an_area_is_named_without_its_folder(tmp_path):
+    folder = tmp_path / "private"
+    scene = write_raster(folder / "town.tif", np.full((60, 60, 1), 2, np.uint8))
+    with rasterio.open(scene) as file:
+        left, bottom, right, top = file.bounds
+    wkb = shapely.to_wkb(np.array([shapely.box(left + 3, bottom + 3, right, top)], object))
+    area = folder / "area.gpkg"
+    pyogrio.raw.write(area, wkb, [], [], geometry_type="Polygon", crs="EPSG:32640", layer="fields")
+    for given, name in (
+        (area, "area.gpkg"),
+        (f"{area}|layername=fields", f"{area.name}|layername=fields"),
+    ):
+        found = predict_scene(scene, FakeModel(), tmp_path / "out", aoi=given, overwrite=True)
+        report = found.report
+        assert report["settings"]["aoi"] == report["area_of_interest"]["given"] == name
+        page = found.page.read_text()
+        assert "private" not in page and name in page
+        assert "private" not in found.report_file.read_text().replace(str(scene), "")

@@ -139,7 +139,7 @@ def test_outputs_cover_the_window_of_the_area(scene, tmp_path):
     report = found.report
     assert (report["width"], report["height"]) == (120, 120)
     assert report["area_of_interest"] == {
-        "given": str(file), "rows": [10, 130], "columns": [20, 140], "polygons": True,
+        "given": file.name, "rows": [10, 130], "columns": [20, 140], "polygons": True,
     }  # fmt: skip
     pixels = sum(report["pixels_by_class"].values())
     assert pixels == (expected != 255).sum() == np.sum(report["confusion"])

@@ -144,7 +144,7 @@ def test_crops_repeat_by_epoch_and_small_images_are_enlarged(images):
 
 def test_images_of_other_bands_are_refused(images, teacher, tmp_path):
     path = write_raster(tmp_path / "grey.png", np.zeros((80, 80, 1), np.uint8))
-    with pytest.raises(InputError, match="grey.png: 1 bands of uint8. Export it in three bands"):
+    with pytest.raises(InputError, match="grey.png: 1 band of uint8. Export it in three bands"):
         learn([*images, path], teacher, tmp_path / "out")
     with pytest.raises(InputError, match="two images.*: 1 given"):
         learn(images[:1], teacher, tmp_path / "out")

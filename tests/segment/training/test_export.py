@@ -388,7 +388,7 @@ def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path
         ),
         ([small, "--int8", tmp_path / "none"], ["none", "no such folder"]),
         ([small, "--int8", tiles], ["one tile", "needs two"]),
-        ([small, "--int8", tmp_path / "gray"], ["reads 3 bands of uint8", "1 bands of uint8"]),
+        ([small, "--int8", tmp_path / "gray"], ["reads 3 bands of uint8", "1 band of uint8"]),
         ([small, "--int8", other], ["land, water", "classes.yaml"]),
     ]
     for arguments, words in cases:

@@ -269,7 +269,7 @@ def test_partial_weights_are_counted():
         ({"encoder_weights": __file__}, ["test_models.py", ".npz"]),
         ({"weights": "nowhere.keras"}, ["model.weights", "nowhere.keras", "bundled"]),
         ({"weights": "imagenet"}, ["model.weights", "model.encoder_weights"]),
-        ({"normalise": "imagenet", "bands": 1}, ["data.normalise", "1 bands"]),
+        ({"normalise": "imagenet", "bands": 1}, ["data.normalise", "1 band of"]),
     ],
 )
 def test_settings_that_do_not_fit(options, words):

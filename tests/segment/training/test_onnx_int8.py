@@ -12,8 +12,10 @@ import segment
 from segment.bundled import BUNDLED
 from segment.core.choices import ExportFormat
 from segment.core.errors import InputError
+from segment.core.model.folder import load_keras_model
 from segment.core.onnx_models.loading import load_model_info
 from segment.core.progress import Silent
+from segment.training.onnx_export import onnx_metadata, pixel_scale, save_onnx
 from tests.conftest import two_class_scene, write_raster
 from tests.core.onnx_models.graphs import deepness
 
@@ -123,6 +125,22 @@ def test_our_own_onnx_files_are_models_too(tmp_path):
     np.testing.assert_allclose(found.predict(given), ours.predict(given), atol=2e-3)
     assert found.info.class_table.names == ours.info.class_table.names
     assert found.info.preprocess == ours.info.preprocess
+
+
+def test_a_trained_network_maps_the_same_classes_in_int8(tmp_path):
+    pytest.importorskip("tf2onnx")
+    info, edge = load_model_info(BUNDLED), 256
+    texts = onnx_metadata(info) | {"tile_size": str(edge), "tiles_size": str(edge)}
+    file, scene = tmp_path / "town.onnx", tmp_path / "town" / "scene.tif"
+    save_onnx(load_keras_model(BUNDLED), file, edge, pixel_scale(info), texts)
+    segment.write_sample(scene.parent, 768, 768, seed=3)
+    segment.cut_scene(scene, scene.with_name("truth.tif"), tmp_path / "tiles", edge)
+    exact = segment.predict_window(scene, file, 0, 0, 300, 500)
+    scores = segment.export_model(file, int8=tmp_path / "tiles").openvino.scores
+    assert scores["onnx"]["mean_jaccard"] - scores["int8"]["mean_jaccard"] < 0.02
+    rounded = segment.predict_window(scene, file, 0, 0, 300, 500)
+    assert 0.97 < (rounded == exact).mean() < 1
+    assert len(np.unique(exact)) >= 4
 
 
 def test_the_command_maps_and_reports_in_one_line(tmp_path):
