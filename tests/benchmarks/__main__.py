@@ -2,10 +2,13 @@
 
 Usage: python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE]
 [--classifier RUN] [--ground FOLDER] [--images FOLDER] [--size PIXELS] [--blocks N...]
-[--collections FOLDER] [--set KEY=VALUE] [--sampler NAME] [--seed N]
+[--collections FOLDER] [--set KEY=VALUE] [--sampler NAME] [--seed N] [--json FILE]
 """
 
 import argparse
+import shlex
+import sys
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -16,10 +19,11 @@ from tests.benchmarks.clients import geodeep
 from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_blocks
 from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
+from tests.benchmarks.figures import keep
 from tests.benchmarks.labels import labels
 from tests.benchmarks.leave_one_out import leave_one_out
 from tests.benchmarks.material import mapping_model
-from tests.benchmarks.measure import machine
+from tests.benchmarks.measure import MEASURED, machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.one_scene import one_scene
 from tests.benchmarks.peers import peers
@@ -43,7 +47,19 @@ BY_THEMSELVES = (
 
 
 def main() -> None:
-    """Runs the benchmarks that are named on the command line."""
+    """Runs the benchmarks that are named on the command line, and keeps their figures."""
+    given = parse()
+    try:
+        run(given)
+    finally:
+        if given.json:
+            command = shlex.join(["python", "-m", "tests.benchmarks", *sys.argv[1:]])
+            source = {"command": command, "date": f"{date.today()}", "machine": machine()}
+            keep([figure | source for figure in MEASURED], given.json)
+
+
+def parse() -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
@@ -94,6 +110,13 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the images and of the sampler of few_images"
     )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="keep the figures in a file of docs/results/figures, of which the tables of the pages"
+        " are made: python -m tests.benchmarks.figures",
+    )
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
@@ -103,6 +126,11 @@ def main() -> None:
         parser.error("few_images takes --images")
     if "leave_one_out" in given.names and given.collections is None:
         parser.error("leave_one_out takes --collections")
+    return given
+
+
+def run(given: argparse.Namespace) -> None:
+    """Runs the benchmarks."""
     print(f"# {machine()}", flush=True)
     load_keras()
     names = given.names or [*ALL, "labels"]
