@@ -49,7 +49,7 @@ class Run(Generic[E]):
     validation: E
     test: E | None
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Returns the folder, the number of epochs, and the scores."""
         lines = [f"{self.folder}: {len(self.history)} epochs", f"validation  {self.validation}"]
         if self.test:
