@@ -4,6 +4,7 @@ pip install nbclient ipykernel; python docs/run_notebooks.py [NAME.ipynb...]
 """
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -17,9 +18,17 @@ LARGEST = 400_000  # bytes
 OPTIONS = ["--InlineBackend.figure_formats={'jpeg'}", "--InlineBackend.print_figure_kwargs={}"]
 
 
-def is_of_libraries(output: dict) -> bool:
-    """Recognises what TensorFlow prints, wherever it prints it."""
-    return output.get("name") == "stderr" or output.get("text", "").startswith("WARNING:")
+def tidy(outputs: list) -> list:
+    """Leaves out what libraries print, and the text of what is shown as HTML or picture."""
+    kept = []
+    for output in outputs:
+        if "text" in output:
+            output.text = re.sub(r"WARNING:tensorflow.*\n+", "", output.text)
+        if len(output.get("data", ())) > 1:
+            output.data.pop("text/plain", None)
+        if output.get("name") != "stderr" and output.get("text") != "":
+            kept.append(output)
+    return kept
 
 
 def main(names: list[str]) -> None:
@@ -32,15 +41,13 @@ def main(names: list[str]) -> None:
                 timeout=None,
                 resources={"metadata": {"path": folder}},
                 record_timing=False,
+                coalesce_streams=True,
                 extra_arguments=OPTIONS,
             )
             client.execute()
         for cell in notebook.cells:
             if cell.cell_type == "code":
-                cell.outputs = [o for o in cell.outputs if not is_of_libraries(o)]
-            for output in cell.get("outputs", ()):
-                if len(output.get("data", ())) > 1:
-                    output.data.pop("text/plain", None)  # of what is shown as HTML or picture
+                cell.outputs = tidy(cell.outputs)
         text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         print(path.name, f"{len(text) / 1000:.0f} kB")
         if len(text) > LARGEST:

@@ -115,6 +115,12 @@ def test_tables_have_the_figures_of_the_benchmarks(page):
     assert text == with_tables(text), "Type: python -m tests.benchmarks.figures"
 
 
+def test_scores_of_the_readme_are_those_of_the_results():
+    scores = re.findall(r"\b0\.\d{3}\b", README.read_text(encoding="utf-8"))
+    results = (DOCS / "results" / "land-cover.md").read_text(encoding="utf-8")
+    assert scores and not [score for score in scores if score not in results]
+
+
 @pytest.mark.parametrize("file", sorted(FIGURES.glob("*.json")), ids=lambda file: file.stem)
 def test_figures_have_a_command_and_a_date_and_are_shown(file):
     content = json.loads(file.read_text(encoding="utf-8"))
