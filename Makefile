@@ -36,10 +36,10 @@ qgis:
 docs: .venv/.installed
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --site-dir site
 
-# what must pass before a release, an hour and a half: all tests, lint, the site, the demo and the
-# tutorial with its full minutes
+# what must pass before a release, an hour and a half: all tests, lint, the site, the demo, and
+# tutorial and notebooks with their full trainings
 release-check: test-all lint docs demo
-	@TUTORIAL_AS_WRITTEN=1 .venv/bin/python -m pytest -q -s tests/test_tutorial.py
+	@TUTORIAL_AS_WRITTEN=1 .venv/bin/python -m pytest -q -s tests/test_tutorial.py tests/test_notebooks.py
 
 # figures of speed, memory and faithfulness, an hour or two
 bench: .venv/.installed

@@ -98,7 +98,7 @@ class Evaluation:
         header = ("class", "F1", "precision", "recall", "images")
         return result_html(str(self).split("\n")[0], header, rows)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [str(self.scores)]
         for one in self.apart:
             name = "" if one.view is None else one.view.collection

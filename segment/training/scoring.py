@@ -101,7 +101,7 @@ class Evaluation:
         title = str(self).split("\n")[0].split("  (")[0]
         return scores_html(title, self.confusion, self.collections)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if not self.collections:
             return _in_a_line(self.confusion)
         means = (

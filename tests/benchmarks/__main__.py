@@ -3,10 +3,13 @@
 Usage: python -m tests.benchmarks [NAME...] [--model RUN --tiles FOLDER] [--scene FILE]
 [--classifier RUN] [--ground FOLDER] [--images FOLDER] [--size PIXELS] [--blocks N...]
 [--collections FOLDER] [--set KEY=VALUE] [--sampler NAME] [--seed N]
-[--rounds N] [--steps N] [--contestants NAME...]
+[--rounds N] [--steps N] [--contestants NAME...] [--json FILE]
 """
 
 import argparse
+import shlex
+import sys
+from datetime import date
 from pathlib import Path
 from typing import get_args
 
@@ -18,10 +21,11 @@ from tests.benchmarks.cluster import COUNTS, SIZE, assembly, cluster, many_block
 from tests.benchmarks.explore import explore
 from tests.benchmarks.few_images import few_images
 from tests.benchmarks.few_tiles import few_tiles
+from tests.benchmarks.figures import keep
 from tests.benchmarks.labels import labels
 from tests.benchmarks.leave_one_out import leave_one_out
 from tests.benchmarks.material import mapping_model
-from tests.benchmarks.measure import machine
+from tests.benchmarks.measure import MEASURED, machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.one_scene import one_scene
 from tests.benchmarks.onnx_models import onnx
@@ -52,7 +56,19 @@ BY_THEMSELVES = (
 
 
 def main() -> None:
-    """Runs the benchmarks that are named on the command line."""
+    """Runs the benchmarks that are named on the command line, and keeps their figures."""
+    given = parse()
+    try:
+        run(given)
+    finally:
+        if given.json:
+            command = shlex.join(["python", "-m", "tests.benchmarks", *sys.argv[1:]])
+            source = {"command": command, "date": f"{date.today()}", "machine": machine()}
+            keep([figure | source for figure in MEASURED], given.json)
+
+
+def parse() -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
@@ -119,6 +135,13 @@ def main() -> None:
     parser.add_argument(
         "--contestants", nargs="+", default=[], help='some of train_step, e.g. "tensorflow mixed"'
     )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="keep the figures in a file of docs/results/figures, of which the tables of the pages"
+        " are made: python -m tests.benchmarks.figures",
+    )
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known.split(", ")]:
         parser.error(f"there is no {', '.join(unknown)}; there are {known}")
@@ -130,6 +153,11 @@ def main() -> None:
         parser.error("scene_labels takes --data")
     if "leave_one_out" in given.names and given.collections is None:
         parser.error("leave_one_out takes --collections")
+    return given
+
+
+def run(given: argparse.Namespace) -> None:
+    """Runs the benchmarks."""
     print(f"# {machine()}", flush=True)
     load_keras()
     names = given.names or [*ALL, "labels"]

@@ -131,6 +131,7 @@ def many_blocks(counts: Sequence[int] = COUNTS) -> None:
         f"memory of the driver at {counts[-1]:,} blocks over that at {counts[0]:,}",
         growth,
         at_most=1.1,
+        driver_mb=[found[0]["driver_mb"], found[-1]["driver_mb"]],
     )
 
 

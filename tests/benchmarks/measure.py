@@ -15,6 +15,8 @@ from statistics import median
 from typing import Any
 
 COMMANDS = Path(sys.executable).parent
+MEASURED: list[dict[str, Any]] = []
+"""Figures of this run."""
 
 
 def tell(
@@ -44,6 +46,7 @@ def tell(
         **({} if reached is None else {"reached": reached}),
         **details,
     }
+    MEASURED.append(line)
     print(json.dumps(line), flush=True)
 
 

@@ -1,6 +1,5 @@
 """Quality and speed of maps by tile size, overlap and way of merging, see docs/tiles.md."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from segment.mapping.reference import open_reference
 from segment.scores import Confusion
 from segment.tiling import TilePlan, Window
 from tests.benchmarks.material import scene
-from tests.benchmarks.measure import take_turns, timed
+from tests.benchmarks.measure import take_turns, tell, timed
 from tests.benchmarks.seams import seam_ratio
 
 CHOICES = [
@@ -34,7 +33,7 @@ CHOICES = [
 
 
 def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
-    """Prints a line of JSON for each tile size, overlap (pixels) and way of merging."""
+    """Measures speed, and scores by the way of merging, of each tile size and overlap (pixels)."""
     path, loaded = path or scene(2048, 2048, 0), load_model(model, "openvino")
     source, reference = Source(path), Source(path.with_name("truth.tif"))
     with source.open() as raster:
@@ -51,21 +50,20 @@ def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
         {str(c): lambda p=p: timed(lambda: labels(source, p, loaded)) for c, p in blends.items()},
         rounds,
     )
-    for (tile, shared, merge), found in whole.items():
-        plan, confusion = plans[tile, shared, merge], Confusion(loaded.info.class_table.names)
+    scores: dict[tuple[int, int, str], dict[str, float]] = {}
+    for choice, found in whole.items():
+        confusion = Confusion(loaded.info.class_table.names)
         confusion.add(truth, found)
-        line = {
-            "tile": tile,
-            "shared": shared,
-            "merge": merge,
+        seams = seam_ratio(found, plans[choice])
+        scores[choice] = {
             "mean_jaccard": round(confusion.mean_jaccard, 4),
+            "seams": round(seams, 3),
         }
-        line["seams"] = round(seam_ratio(found, plan), 3)
-        if merge == "blend":
-            line["megapixels_per_s"] = round(
-                found.size / 1e6 / seconds[str((tile, shared, merge))], 2
-            )
-        print(json.dumps(line), flush=True)
+    for tile, shared in CHOICES:
+        both = {merge: scores[tile, shared, merge] for merge in ("blend", "crop")}
+        pixels = whole[tile, shared, "blend"].size
+        rate = pixels / 1e6 / seconds[str((tile, shared, "blend"))]
+        tell(f"megapixels/s, tile {tile}, shared {shared}", rate, **both)
 
 
 def labels(source: Source, plan: TilePlan, model: Model, merge: str = "blend") -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """How the plug-in of QGIS runs commands, without QGIS."""
 
+import ast
 import configparser
 import importlib.util
 import json
@@ -158,10 +159,24 @@ def test_the_plug_in_imports_qt_from_qgis_alone():
         assert not re.search(r"\bPy(Qt|Side)\d", file.read_text()), file
 
 
+def test_enums_are_read_in_a_way_that_suits_qt_5_and_qt_6():
+    """By `member`: Qt 6 nests what Qt 5 has as attributes of a class."""
+    for file in FILE.parent.glob("*.py"):
+        names = [
+            f"{node.value.id}.{node.attr}"
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if re.match("Q[a-z]*[A-Z]", node.value.id) and node.attr[0].isupper()
+        ]
+        # which is a class
+        assert set(names) <= {"QgsProcessingContext.LayerDetails"}, file
+
+
 def test_the_metadata_fit_the_project():
     metadata = configparser.ConfigParser()
     metadata.read(FILE.parent / "metadata.txt")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert metadata["general"]["version"] == project["version"]
     assert metadata["general"]["hasProcessingProvider"] == "yes"
+    assert not [value for value in metadata["general"].values() if "example." in value]
     assert (FILE.parent / metadata["general"]["icon"]).exists()

@@ -51,7 +51,7 @@ class Run(Generic[E]):
     validation: E
     test: E | None
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Returns the folder, the number of epochs, and the scores."""
         epochs = counted(len(self.history), "epoch")
         lines = [f"{self.folder}: {epochs}", f"validation  {self.validation}"]
