@@ -2,6 +2,7 @@
 
 import multiprocessing.process
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
 
 
+_HEAVY = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.heavy", re.MULTILINE)
+
+
 class _LeftOut(pytest.File):
     """A module without tests."""
 
@@ -49,8 +53,7 @@ def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Collector | None:
     """Leaves out modules that are marked heavy as a whole: importing them imports Keras."""
-    heavy = "\npytestmark = pytest.mark.heavy"
-    if parent.config.getoption("fast") and heavy in module_path.read_text(encoding="utf-8"):
+    if parent.config.getoption("fast") and _HEAVY.search(module_path.read_text(encoding="utf-8")):
         return _LeftOut.from_parent(parent, path=module_path)
     return None
 
@@ -82,8 +85,11 @@ def _light(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _float32() -> Iterator[None]:
+def _float32(request: pytest.FixtureRequest) -> Iterator[None]:
     """Trains in float32 on every machine where nothing else is set."""
+    if request.config.getoption("fast"):  # which trains nothing
+        yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         times = {"float32": 1.0, "mixed_bfloat16": 1.0}
         patch.setattr("segment.core.training.precision.measure", lambda: times)

@@ -9,6 +9,8 @@ from segment.core.errors import InputError
 from segment.core.training import precision
 from segment.core.training.precision import PRECISION_FILE, Precision, choose_precision
 
+pytestmark = pytest.mark.heavy
+
 MEASURE = precision.measure
 
 
