@@ -25,12 +25,13 @@ from tests.benchmarks.one_scene import one_scene
 from tests.benchmarks.peers import peers
 from tests.benchmarks.samplers import samplers
 from tests.benchmarks.seams import killed, seams
+from tests.benchmarks.settings import settings
 from tests.benchmarks.speed import naive, quantised, start, throughput
 from tests.benchmarks.tiles import tiles
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, peers, assembly, cluster)}
+MORE = {f.__name__: f for f in (tiles, settings, peers, assembly, cluster)}
 BY_THEMSELVES = (
     "labels",
     "few_tiles",
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = ", ".join([*ALL, "labels", *MORE, *BY_THEMSELVES[1:]])
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last ten by default"
+        "names", nargs="*", metavar="NAME", help=f"of {known}; all but the last eleven by default"
     )
     parser.add_argument("--model", type=Path, help="a run folder instead of the bundled model")
     parser.add_argument(
@@ -58,7 +59,7 @@ def main() -> None:
     )
     parser.add_argument("--tiles", type=Path, help="a tile folder to quantise it on")
     parser.add_argument(
-        "--scene", type=Path, help="a scene instead of a sample town, for seams and tiles"
+        "--scene", type=Path, help="a scene instead of a sample town, for seams, settings and tiles"
     )
     parser.add_argument(
         "--ground",
@@ -129,7 +130,7 @@ def main() -> None:
             continue
         (
             function(model, given.scene)
-            if given.scene and function in (seams, tiles)
+            if given.scene and function in (seams, settings, tiles)
             else function(model)
         )
 
