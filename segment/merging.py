@@ -56,7 +56,7 @@ class RowMerger:
             classes
         )
         self._sums = np.zeros((plan.tile, window.width * classes), np.float32)
-        self._weighted = np.empty((plan.tile, plan.tile * classes), np.float32)
+        self._weighted = np.empty((_PIECE, plan.tile * classes), np.float32)
 
     def add(self, row: int, column: int, probabilities: NDArray[np.float32]) -> None:
         """Adds a tile of the current row of tiles.
@@ -72,10 +72,14 @@ class RowMerger:
         begin, end = (
             edge * self._classes for edge in (max(first, 0), min(first + tile, window.width))
         )
+        inside = slice(begin - first * self._classes, end - first * self._classes)
+        rows = probabilities.reshape(tile, -1)
         # in two steps: a fused operation would round by the position of a pixel in the row
-        np.multiply(probabilities.reshape(tile, -1), self._weights, out=self._weighted)
-        first *= self._classes
-        self._sums[:, begin:end] += self._weighted[:, begin - first : end - first]
+        for start in range(0, tile, _PIECE):
+            some = slice(start, start + _PIECE)
+            weighted = self._weighted[: len(rows[some])]
+            np.multiply(rows[some], self._weights[some], out=weighted)
+            self._sums[some, begin:end] += weighted[:, inside]
 
     def finished(self) -> NDArray[np.float32]:
         """Returns the probabilities of the rows that are finished after the current row of tiles.

@@ -4,6 +4,7 @@ They are kept apart from the code that implements them, so that commands can lis
 loading it.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 Runtime = Literal["auto", "keras", "openvino"]
@@ -43,11 +44,44 @@ SampleStyle = Literal["dry", "varied"]
 dry: all in the same dry country. varied: each with its own climate, settlement and light.
 """
 
-OVERLAP = 0.1875
-"""Share of a tile's edge by which tiles of a map overlap their neighbours.
+TILE, OVERLAP = 512, 0.1875
+"""Edge of the tiles of a map in pixels, and the share of it by which they overlap.
 
-It is the fastest choice without seams, see docs/tiles.md.
+They are the fastest without seams, see docs/tiles.md. As the map depends on them, they are the same
+on all backends.
 """
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How tiles are given to a backend; results do not depend on it.
+
+    Attributes:
+        pixels: Most pixels of a batch, which holds at least one tile.
+        threads: Most threads that give batches, one per core at most.
+    """
+
+    pixels: int
+    threads: int
+
+    def of(self, tile: int) -> int:
+        """Returns how many tiles a batch has.
+
+        Args:
+            tile: Edge of the tiles, pixels.
+
+        Returns:
+            The number, at least 1.
+        """
+        return max(self.pixels // tile**2, 1)
+
+
+FASTEST = {
+    "openvino": Batches(pixels=0, threads=8),  # each thread holds the activations of a tile
+    "keras": Batches(pixels=8 * 256**2, threads=1),
+    "keras on GPU": Batches(pixels=8 * 256**2, threads=1),
+}
+"""Batches by backend, to be chosen by `python -m tests.benchmarks settings`."""
 
 BANDWIDTH = 0.5
 """Bandwidth of the densities that generators draw latents from, see `ClassDensities.draw`."""

@@ -212,12 +212,10 @@ class TileRowReader:
                     last += len(rows)
                 pixels, valid = (np.concatenate(pieces) for pieces in zip(*read, strict=True))
                 self.valid.append(valid[begin - first : end - first, inside].copy())
-                yield (
-                    row,
-                    pixels[wanted - first],
-                    valid[wanted - first].take(columns - left, axis=1),
-                    tiles,
-                )
+                seen: Any = wanted - first
+                if (np.diff(seen) == 1).all():  # nothing is reflected: no copy
+                    seen = slice(seen[0], seen[-1] + 1)
+                yield row, pixels[seen], valid[seen].take(columns - left, axis=1), tiles
 
 
 def cut_batches(

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from segment.annotations.areas import Area
+from segment.core.choices import TILE
 from segment.core.errors import InputError, MisfitError, counted
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
@@ -17,9 +18,6 @@ from segment.mapping.options import ViewOptions
 from segment.mapping.regrid import regrid, seen_window
 from segment.merging import RowStrip
 from segment.tiling import TilePlan, Window
-
-TILE = 512
-"""Edge of a tile in pixels: the fastest, see docs/tiles.md."""
 
 _GDAL_TYPES = {
     "uint8": "Byte",

@@ -33,6 +33,7 @@ from tests.benchmarks.peers import peers
 from tests.benchmarks.samplers import samplers
 from tests.benchmarks.scene_labels import ROWS, scene_labels
 from tests.benchmarks.seams import killed, seams
+from tests.benchmarks.settings import settings
 from tests.benchmarks.speed import naive, quantised, start, throughput
 from tests.benchmarks.tiles import tiles
 from tests.benchmarks.train_step import train_step
@@ -40,7 +41,7 @@ from tests.benchmarks.unsure import unsure
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, explore, peers, onnx, assembly, cluster)}
+MORE = {f.__name__: f for f in (tiles, settings, explore, peers, onnx, assembly, cluster)}
 BY_THEMSELVES = (
     "labels",
     "few_tiles",
@@ -83,7 +84,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--tiles", type=Path, help="a tile folder to quantise it on")
     parser.add_argument(
-        "--scene", type=Path, help="a scene instead of a sample town, for seams and tiles"
+        "--scene", type=Path, help="a scene instead of a sample town, for seams, settings and tiles"
     )
     parser.add_argument(
         "--ground",
@@ -190,7 +191,7 @@ def run(given: argparse.Namespace) -> None:
             continue
         (
             function(model, given.scene)
-            if given.scene and function in (seams, tiles)
+            if given.scene and function in (seams, settings, tiles)
             else function(model)
         )
 

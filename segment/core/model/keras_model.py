@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import FASTEST
+from segment.core.model.backend import has_gpu
 from segment.core.model.folder import load_keras_model
 from segment.core.model.info import ModelInfo
 from segment.core.model.loaded_model import LoadedModel, file_identity, require_agreement
@@ -51,7 +53,7 @@ class KerasModel(LoadedModel):
         return np.asarray(self._network.predict_on_batch(pixels), np.float32)
 
     def recommended_batches(self, tile: int) -> tuple[int, int]:
-        """Recommends batches of as many pixels as 8 tiles of 256 x 256, from one thread.
+        """Recommends what `FASTEST` holds for this machine.
 
         Args:
             tile: Edge of the tiles, pixels.
@@ -59,7 +61,8 @@ class KerasModel(LoadedModel):
         Returns:
             How many tiles to give at a time, and from how many threads.
         """
-        return max(8 * 256**2 // tile**2, 1), 1
+        fastest = FASTEST["keras on GPU" if has_gpu() else "keras"]
+        return fastest.of(tile), fastest.threads
 
 
 def identify_keras(file: Path) -> tuple[str, str]:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import FASTEST
 from segment.core.errors import InputError
 from segment.core.machine import available_cores
 from segment.core.model.conversion import import_openvino
 from segment.core.model.info import ModelInfo
 from segment.core.model.loaded_model import LoadedModel, file_identity, require_agreement
 from segment.core.model.weight_files import require_finite
-
-_MOST_STREAMS = 8  # each holds the activations of a tile
 
 
 class _Slot:
@@ -70,7 +69,10 @@ class CompiledModel(LoadedModel):
         super().__init__(info, folder, *identity)
         self._file, self._cure = folder, ""
         self._network, self._core, self._exact = network, import_openvino().Core(), exact
-        self._cores, self._streams = cores, min(cores or available_cores(), _MOST_STREAMS)
+        self._cores, self._streams = (
+            cores,
+            min(cores or available_cores(), FASTEST["openvino"].threads),
+        )
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock, self._slots_kept = threading.Lock(), threading.local()
 
@@ -106,7 +108,7 @@ class CompiledModel(LoadedModel):
         Returns:
             How many tiles to give at a time, and from how many threads.
         """
-        return 1, self._streams
+        return FASTEST["openvino"].of(tile), self._streams
 
     def _slots(self, rows: int, columns: int, count: int) -> list["_Slot"]:
         """Returns this thread's slots for a tile size, one per stream that `count` tiles keep busy.

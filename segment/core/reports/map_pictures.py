@@ -62,7 +62,7 @@ def write_pictures(
     """
     height, width = photograph.shape[:2]
     indices = _read_indices(classes, class_table, height, width)
-    write_picture(mask, colored(indices, class_table, 4))
+    write_picture(mask, colored(indices, class_table, 4), spent=True)
     if scene.crs is not None:
         _write_georeference(mask, scene, height, width)
     return write_overlay(overlay, photograph, indices, class_table, shares)
@@ -101,10 +101,12 @@ def write_overlay(
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
     canvas[height:] = legend
-    write_picture(path, canvas)
     reduction = max(height, width, PREVIEW) / PREVIEW
     size = max(round(width / reduction), 1), max(round(height / reduction), 1)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    preview = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    del picture  # as large as the canvas
+    write_picture(path, canvas, spent=True)
+    return preview
 
 
 def plan_photograph(scene: Raster, region: tuple[int, int, int, int]) -> Reduction | None:
