@@ -108,8 +108,6 @@ def train_step(rounds: int = 5, steps: int = 8, only: Sequence[str] = ()) -> Non
         at_most=1.25,
         seconds_a_tile=found,
     )
-    cpu = seconds("processor", best, rounds, steps=steps)
-    tell("the same in seconds of the processor", cpu[best[0]] / cpu[best[1]], seconds_a_tile=cpu)
     seconds("epoch", best, 1)  # fills caches
     epochs = seconds("epoch", best, max(rounds // 2, 1))
     tell(
