@@ -16,6 +16,8 @@ from segment.core.errors import InputError
 from tests.conftest import write_raster
 from tests.core.pixels.test_near_duplicates import scene
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

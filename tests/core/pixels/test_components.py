@@ -3,6 +3,8 @@ import pytest
 
 from segment.core.pixels.components import Vectors, find_outliers, principal_components
 
+pytestmark = pytest.mark.heavy
+
 
 def stored(values):
     vectors = Vectors(values.shape[1])
