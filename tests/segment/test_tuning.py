@@ -77,7 +77,6 @@ def test_it_finds_settings_for_a_scene_as_it_is(scene, tmp_path):
         "--set=training.epochs=1",
         "--set=training.steps_per_epoch=2",
         "--set=model.backbone=mobilenetv2",
-        "--set=model.encoder_weights=null",
     ]
     labels = ["--labels", str(scene.with_name("mask.tif"))]
     arguments = [str(scene), "--output", str(tmp_path / "out"), *labels]
