@@ -1,16 +1,19 @@
 """Tuning of the training of land-cover maps: loss and augmentation together."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from segment.config import Config
+from segment.config import Config, DataSettings
 from segment.core.errors import InputError
+from segment.core.labels.classes import ClassTable
 from segment.core.progress import Progress
 from segment.core.tuning.search import Search, Task
 from segment.core.tuning.search_space import Parameter, Space
 from segment.core.tuning.tune import Tuning
 from segment.core.tuning.tune import tune as tune_task
+from segment.data.pairs.find_scenes import find_scenes
 from segment.data.tiles import find_pairs, grid_notes
 
 SPACE: Space = MappingProxyType(
@@ -42,7 +45,7 @@ def tune(
     """Searches for the settings of `segment-train` with the best mean Jaccard on validation.
 
     Args:
-        tiles: Tile folder to train on.
+        tiles: Tile folder to train on, or a scene where the settings name its labels.
         output: Folder for the best settings, the report and the study.
         config: Settings that all trials share, and with which the best trial is compared.
         space: Settings to tune, and their ranges.
@@ -55,45 +58,53 @@ def tune(
         The best trial, its settings and their scores with other seeds.
 
     Raises:
-        InputError: As `segment.core.tuning.tune.tune` does, if the tile folder has a fault, or if
-            the settings list collections.
+        InputError: As `segment.core.tuning.tune.tune` does, if the data have a fault, or if the
+            settings list collections.
         Interrupted: If Ctrl-C stops the work of a cluster.
     """
-    for key in ("collections", "labels"):
-        if config is not None and getattr(config.data, key):
-            raise InputError(
-                f"data.{key} is given, but tuning takes one tile folder, TILES. Leave"
-                f" data.{key} out."
-            )
+    config = config or Config()
+    if config.data.collections:
+        raise InputError(
+            "data.collections is given, but tuning takes one tile folder or scene, TILES. Leave"
+            " data.collections out."
+        )
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
-    files = find_files(data)  # reports faults before the first trial
-    if progress is not None:  # trials print no messages of their own
+    finder = partial(find_files, settings=config.data)
+    files = finder(data)  # reports faults before the first trial
+    if progress is not None and not config.data.labels:  # trials print no messages of their own
         for note in grid_notes(find_pairs(Path(tiles))):
             progress.say(note)
     task = Task(
         "segment.cli",
         data,
-        config or Config(),
+        config,
         scores,
         files,
         val_seed="data.split_seed",
-        find_files=find_files,
+        find_files=finder,
     )
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
 
 
-def find_files(data: Sequence[Path]) -> list[Path]:
-    """Returns the images and masks of tile folders.
+def find_files(data: Sequence[Path], settings: DataSettings) -> list[Path]:
+    """Returns the images and masks of tile folders, or of scenes.
 
     Args:
-        data: Tile folders.
+        data: Tile folders, or scenes where the settings name their labels.
+        settings: Labels of scenes, and class table.
 
     Returns:
-        The files, each image followed by its mask.
+        The files, each image followed by its mask, and further vector labels.
 
     Raises:
-        InputError: As `find_pairs` does.
+        InputError: As `find_pairs` or `find_scenes` does.
     """
-    return [
-        file for folder in data for pair in find_pairs(folder) for file in (pair.image, pair.mask)
-    ]
+    if not settings.labels:
+        pairs = [pair for folder in data for pair in find_pairs(folder)]
+        return [file for pair in pairs for file in (pair.image, pair.mask)]
+    table = ClassTable(settings.classes) if settings.classes else None
+    given = settings, settings.root, table, "data.classes"
+    pairs = [pair for path in data for pair in find_scenes(path, *given).pairs]
+    files = [file for pair in pairs for file in (pair.image, pair.mask)]
+    vectors = [Path(settings.root, one.path) for one in settings.labels if one.field]
+    return list(dict.fromkeys([*files, *vectors]))

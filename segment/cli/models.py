@@ -66,8 +66,10 @@ def train(
 
 @entry_point
 def tune(
-    tiles: Annotated[Path, Argument(help="Tile folder to train on.")],
+    tiles: Annotated[Path, Argument(help="Tile folder to train on, or a scene with --labels.")],
     output: Annotated[Path, Option(help="Folder for the best settings, the report and the study.")],
+    labels: SceneLabels = None,
+    field: SceneField = None,
     *,
     search: SearchOptions,
     settings: SettingsOptions,
@@ -79,7 +81,9 @@ def tune(
     from segment.tuning import SPACE
     from segment.tuning import tune as search_settings
 
-    run_tuning(search_settings, SPACE, tiles, output, settings.load(Config), search, console)
+    named = with_scene_labels(settings.settings, labels, field)
+    config = replace(settings, settings=named).load(Config)
+    run_tuning(search_settings, SPACE, tiles, output, config, search, console)
 
 
 @entry_point

@@ -8,6 +8,9 @@ from segment import cli
 from segment.config import Config
 from segment.core.cli.command import run
 from segment.core.config import load_settings
+from segment.core.labels.classes import save_class_table
+from segment.tuning import find_files
+from tests.conftest import two_class_scene, write_raster
 
 
 @pytest.mark.slow
@@ -45,3 +48,38 @@ def test_a_cluster_that_is_none_is_told_before_anything_is_written(tile_folder, 
     arguments = [tile_folder(), "--output", tmp_path / "out", "--cluster", "nowhere"]
     assert run(cli.tune.__wrapped__, [*map(str, arguments)]) == 2
     assert "local:4" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def scene(tmp_path, class_table):
+    image, mask = two_class_scene(320, 320, seed=1)
+    write_raster(tmp_path / "in" / "town.tif", image)
+    write_raster(tmp_path / "in" / "mask.tif", mask)
+    save_class_table(class_table, tmp_path / "in" / "classes.yaml")
+    return tmp_path / "in" / "town.tif"
+
+
+def test_files_of_a_scene_are_its_own_and_its_labels(scene, tmp_path, capsys):
+    labels = scene.with_name("mask.tif")
+    settings = Config.model_validate({"data": {"labels": {"path": str(labels)}}}).data
+    assert find_files([scene], settings) == [scene, labels]
+    arguments = [str(scene), "--output", str(tmp_path / "out"), "--labels", "none.tif"]
+    assert run(cli.tune.__wrapped__, arguments) == 2
+    assert "none.tif: no such file" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert run(cli.tune.__wrapped__, [*arguments[:3], "--field", "class"]) == 2
+    assert "names a field of --labels" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_it_finds_settings_for_a_scene_as_it_is(scene, tmp_path):
+    quick = [
+        "--set=data.tile=64",
+        "--set=training.epochs=1",
+        "--set=training.steps_per_epoch=2",
+        "--set=model.backbone=mobilenetv2",
+    ]
+    labels = ["--labels", str(scene.with_name("mask.tif"))]
+    arguments = [str(scene), "--output", str(tmp_path / "out"), *labels]
+    assert run(cli.tune.__wrapped__, [*arguments, "--trials", "1", "--confirm", "0", *quick]) == 0
+    best = load_settings(Config, tmp_path / "out" / "best.yaml")
+    assert best.data.labels and (tmp_path / "out" / "report.html").is_file()

@@ -78,7 +78,6 @@ def write_palette(path, indices):
         file.write_colormap(1, {0: (*LAND, 255), 1: (*WATER, 255)})
 
 
-@pytest.mark.heavy
 def test_what_spoils_a_training_is_reported(scenes, class_table, tmp_path):
     save_class_table(class_table, scenes / "classes.yaml")
     exploration = found(scenes, tmp_path)
@@ -107,7 +106,6 @@ def test_what_spoils_a_training_is_reported(scenes, class_table, tmp_path):
     )
 
 
-@pytest.mark.heavy
 def test_tables_that_contradict_the_masks_are_reported(scenes, tmp_path):
     (scenes / "classes.json").write_text(
         json.dumps([{"name": "Land", "color": "#111111"}, {"name": "Water", "color": "#222222"}])
@@ -124,7 +122,6 @@ def test_tables_that_contradict_the_masks_are_reported(scenes, tmp_path):
     reports(exploration, "#000000", "few masks hold it")
 
 
-@pytest.mark.heavy
 def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_table, tmp_path):
     save_class_table(class_table, scenes / "classes.yaml")
     (scenes / "scene 0" / "masks" / "p0.png").unlink()
@@ -136,7 +133,6 @@ def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_
     assert exploration.figures["images"] == 9 and len(exploration.figures["problems"]) == 3
 
 
-@pytest.mark.heavy
 def test_divided_scenes_copies_and_missing_classes_are_reported(tmp_path):
     table = [
         Class(name="land", color="#804000"),
@@ -165,7 +161,6 @@ def test_divided_scenes_copies_and_missing_classes_are_reported(tmp_path):
     assert exploration.figures["ground_sampling_distance"] == [0.3]
 
 
-@pytest.mark.heavy
 def test_groups_that_continue_each_other_are_reported(tmp_path, class_table):
     scene = ground(5, 96, 288)
     for number in range(3):
@@ -185,7 +180,6 @@ def test_groups_that_continue_each_other_are_reported(tmp_path, class_table):
     )
 
 
-@pytest.mark.heavy
 def test_features_of_the_bundled_model_place_the_images(scenes, class_table, tmp_path):
     save_class_table(class_table, scenes / "classes.yaml")
     exploration = found(scenes, tmp_path, model=BUNDLED)
@@ -198,7 +192,6 @@ def test_features_of_the_bundled_model_place_the_images(scenes, class_table, tmp
     )
 
 
-@pytest.mark.heavy
 def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, class_table):
     for number in range(3):
         write_raster(
@@ -229,7 +222,6 @@ def test_both_runtimes_give_the_same_features():
     assert np.corrcoef(keras.ravel(), openvino.ravel())[0, 1] > 0.98  # that of eight bits
 
 
-@pytest.mark.heavy
 def test_the_command(scenes, tmp_path, capsys):
     arguments = [str(scenes), "--output", str(tmp_path / "report"), "--features"]
     assert run(command.__wrapped__, arguments) == 0
@@ -255,7 +247,6 @@ def reports_nothing(exploration, *words):
     )
 
 
-@pytest.mark.heavy
 def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, class_table):
     root = tmp_path / "flat"
     for part, seeds in (("train", (1, 2, 3)), ("val", (4, 3))):
@@ -411,7 +402,6 @@ def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, class_tabl
     assert len(exploration.figures["undeclared"]) == 100
 
 
-@pytest.mark.heavy
 def test_groups_of_any_name_are_explored(tmp_path, class_table):
     for number in range(3):
         write_pair(tmp_path / "t" / f"g$x_${number}", "p$_$", ground(number, 64, 64))
@@ -419,7 +409,6 @@ def test_groups_of_any_name_are_explored(tmp_path, class_table):
     assert found(tmp_path / "t", tmp_path).figures["images"] == 3
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("value", [-np.finfo(np.float32).max, -9999.0, np.inf])
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_values_that_look_like_nodata_are_reported(tmp_path, class_table, value):

@@ -15,8 +15,6 @@ from segment.core.progress import Silent
 from tests.conftest import write_raster
 from tests.fakes import FakeModel
 
-pytestmark = pytest.mark.heavy
-
 
 class LopsidedModel(FakeModel):
     """Right and sure in the lower half of a tile, wrong by little in the upper one."""
@@ -97,10 +95,9 @@ def test_an_output_below_a_file_is_told_before_the_work(tmp_path):
     assert model.tiles == 0
 
 
+@pytest.mark.heavy
 def test_the_command_prints_scores_and_no_more(tile_folder):
-    """The bundled model needs no Keras here, but the data sets do: TensorFlow starts, and must not
-    be heard.
-    """
+    """Where Keras starts, to look for a GPU, what TensorFlow prints is not shown."""
     environment = {
         name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
     }
