@@ -398,7 +398,7 @@ def test_unsure_cells_are_a_class_of_the_map(tmp_path: Path, smooth: bool) -> No
     _, fields = read_polygons(result)
     assert ("unsure" in fields["class"].tolist()) is not smooth
     with rasterio.open(result.labels) as file:
-        assert file.tags(1)["class_1"] == "unsure"
+        assert file.tags()["class_1"] == "unsure"
     assert re.search(r"unsure +(0.0|10.0) %", repr(result))
 
 

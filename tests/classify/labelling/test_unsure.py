@@ -5,14 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify.labelling.cell_labels import CellAnswers, CellLabels
+from classify.cluster.cell_job import ARRAYS, CellJob
+from classify.labelling.cell_labels import CellAnswers, CellLabels, answer_cells
+from classify.labelling.cells import Cells
 from classify.labelling.doubt import UNSURE, Doubt, shown_classes
 from classify.labelling.formats import as_csv, as_json, as_table
 from classify.labelling.predict import choose_labels
+from segment.core.cluster.block_file import BlockFile, block_path, write_block
 from segment.core.labels.classes import Class
 from segment.core.model.folder import NOVELTY_FILE
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.novelty import NoveltyDetector
+from segment.core.raster.blocks import Blocks, divide
+from segment.core.raster.sources import Source
+from tests.classify.labelling.test_grid import EDGE, FakeLabeller
+from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES, FakeModel
 
 TABLE = [
@@ -122,3 +129,26 @@ def test_unsure_is_shown_in_all_forms() -> None:
     assert str(found[1]) == "b.png  unsure  building 0.400  land 0.350"
     assert "b.png: unsure" in found[1]._repr_html_()
     assert "unsure" not in as_table(found[:1])
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("height", "width"), [(70, 90), (40, 37)])
+def test_blocks_give_the_answers_of_the_whole(tmp_path: Path, height: int, width: int) -> None:
+    pixels = np.random.default_rng(1).integers(0, 200, (height, width, 1)).astype(np.uint8)
+    source = Source(write_raster(tmp_path / "town.tif", pixels))
+    cells, model = Cells(height, width, EDGE), FakeLabeller()
+    whole = answer_cells(source, cells, cells.whole, model, False)
+    assert whole.seen.all() and len(np.unique(whole.probabilities)) > 4
+    joined = CellAnswers.empty(cells.whole.shape, 5)
+    rows, columns = (edges.tolist() for edges in cells.borders())
+    blocks = Blocks(divide(rows[-1], 32, rows), divide(columns[-1], 32, columns))
+    job = CellJob(Path(), tmp_path, source, [], cells, False)
+    for block in blocks:
+        write_block(path := block_path(tmp_path, block), *job.compute(block, model))
+        area = cells.within(block)
+        with BlockFile(path) as file:
+            for name in ARRAYS:
+                place = np.ix_(area.rows, area.columns)
+                getattr(joined, name)[place] = file.read(name)
+    for name in ARRAYS:
+        assert getattr(joined, name).tolist() == getattr(whole, name).tolist()
