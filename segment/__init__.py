@@ -9,7 +9,7 @@ Example:
 Functions:
     cut_scene: Cuts a scene and its mask into a tile folder.
     evaluate: Scores a model on a tile folder, each pixel once.
-    explore: Reads every image and mask of a tile folder, and reports what they hold.
+    explore: Reads every image and mask of a tile folder or scene, and reports what they hold.
     export_model: Exports a model to `openvino/` inside its model folder, or to an ONNX file.
     imitate: Trains an encoder to give the features of another one.
     load_model: Loads a model folder, or an ONNX file.

@@ -109,7 +109,7 @@ def test_an_image_of_another_kind_than_most_is_refused_or_left_out(tmp_path, rec
         survey(parts(**images), DataSettings(), OFF)
     words = [
         "other.tif",
-        f"has {received}".replace(" of ", " bands of "),
+        f"has {received}".replace(" of ", " band of " if received[0] == "1" else " bands of "),
         "0.tif, have 3 of uint8",
         "data.bands",
         "data.unreadable=skip",

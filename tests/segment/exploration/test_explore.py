@@ -78,6 +78,7 @@ def write_palette(path, indices):
         file.write_colormap(1, {0: (*LAND, 255), 1: (*WATER, 255)})
 
 
+@pytest.mark.heavy
 def test_what_spoils_a_training_is_reported(scenes, class_table, tmp_path):
     save_class_table(class_table, scenes / "classes.yaml")
     exploration = found(scenes, tmp_path)

@@ -164,7 +164,7 @@ def test_tiles_of_more_than_8_bits_are_scaled_as_scenes_are(tmp_path):
         found = segment.evaluate(tmp_path / "tiles", model, scale=scale, progress=progress)
         assert found.confusion.accuracy == 1, scale
     assert sum("8 bits" in line for line in said) == 3, said
-    with pytest.raises(InputError, match="1 bands of uint16, but the model reads 1 bands of uint8"):
+    with pytest.raises(InputError, match="1 band of uint16, but the model reads 1 band of uint8"):
         segment.evaluate(tmp_path / "tiles", model, scale="never")
     with pytest.raises(InputError, match="--scale: the first must be below the second"):
         segment.evaluate(tmp_path / "tiles", model, scale="9,3")
