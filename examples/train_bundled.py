@@ -14,14 +14,12 @@ REPOSITORY, LAST = Path(__file__).parents[1], "checkpoints/last.npz"
 TOWNS = [("varied", seed) for seed in range(1, 97)] + [("dry", seed) for seed in range(1, 65)]
 
 
-def make(
-    package: ModuleType, int8: list[Path] | None, run: Path, progress: object, *changes: str
-) -> None:
+def make(package: ModuleType, int8: list[Path], run: Path, bar: object, *changes: str) -> None:
     recipe = REPOSITORY / "configs" / package.__name__ / "bundled.yaml"
     config = package.load_settings(package.Config, recipe, changes)
-    print(package.train(None, run, config, resume=(run / LAST).exists(), progress=progress))
+    print(package.train(None, run, config, resume=(run / LAST).exists(), progress=bar))
     bundle_model(run, bundled := REPOSITORY / package.__name__ / "bundled")
-    print(package.export_model(bundled, int8=int8 or run / "config.yaml", progress=progress))
+    print(package.export_model(bundled, int8=int8 or run / "config.yaml", progress=bar))
 
 
 def main(data: Path, scenes: Path, weights: Path, work: Path) -> None:
@@ -32,10 +30,9 @@ def main(data: Path, scenes: Path, weights: Path, work: Path) -> None:
             segment.write_sample(scene, 1024, 1024, seed, style=style, overwrite=True)
             segment.cut_scene(scene / "scene.tif", scene / "truth.tif", town, size=1024)
     with show_progress(quiet=False) as bar:
-        make(segment, None, work / "segment", bar, f"data.root={data}")
-        labelled = [scenes / "aid150", scenes / "rsscn7"]
-        changes = f"data.root={scenes}", f"model.weights={weights}"
-        make(classify, labelled, work / "classify", bar, *changes)
+        make(segment, [], work / "segment", bar, f"data.root={data}")
+        labelled, start = [scenes / "aid150", scenes / "rsscn7"], f"model.weights={weights}"
+        make(classify, labelled, work / "classify", bar, f"data.root={scenes}", start)
 
 
 if __name__ == "__main__":

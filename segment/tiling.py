@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.raster.blocks import Rectangle
+from segment.core.pixels.geometry import Rectangle
 
 Tile = tuple[int, int, NDArray[np.float32] | None]
 """Padded row and column of a tile, and its probabilities (tile, tile, classes) or None."""

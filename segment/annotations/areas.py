@@ -13,7 +13,7 @@ from segment.annotations.boxes import Box, parse_box
 from segment.annotations.placed_boxes import describe_extent, place_box
 from segment.annotations.shapes import Burner, Shapes
 from segment.core.errors import InputError
-from segment.core.raster.blocks import Rectangle
+from segment.core.pixels.geometry import Rectangle
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 

@@ -1,4 +1,4 @@
-"""Geometry of images: resizing, and the eight flips and quarter turns of a view from above."""
+"""Geometry of images: rectangles, resizing, and the eight flips and quarter turns."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RESIZED_BY_OPENCV = (np.uint8, np.uint16, np.int16, np.float32, np.float64)
+
+
+class Rectangle:
+    """Rows and columns of a scene; the ends are past the last.
+
+    Attributes:
+        top: First row of pixels.
+        bottom: Row of pixels after the last.
+        left: First column of pixels.
+        right: Column of pixels after the last.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return self.right - self.left
+
+    @property
+    def region(self) -> tuple[int, int, int, int]:
+        """Top, bottom, left and right."""
+        return self.top, self.bottom, self.left, self.right
 
 
 def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from segment.core.errors import InputError
+from segment.core.pixels.geometry import Rectangle
 
 EDGE = 8192
 """Default edge of a block in pixels.
@@ -13,37 +14,6 @@ EDGE = 8192
 Such a block takes one core a minute and a half. The blocks together take a tenth more tiles than
 the whole scene would.
 """
-
-
-class Rectangle:
-    """Rows and columns of a scene; the ends are past the last.
-
-    Attributes:
-        top: First row of pixels.
-        bottom: Row of pixels after the last.
-        left: First column of pixels.
-        right: Column of pixels after the last.
-    """
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def height(self) -> int:
-        """Rows of pixels."""
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        """Columns of pixels."""
-        return self.right - self.left
-
-    @property
-    def region(self) -> tuple[int, int, int, int]:
-        """Top, bottom, left and right."""
-        return self.top, self.bottom, self.left, self.right
 
 
 @dataclass(frozen=True)

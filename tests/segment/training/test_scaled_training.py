@@ -49,4 +49,4 @@ def test_the_scale_of_a_training_is_that_of_its_predictions(
     assert familiar["pixels"]  # its own tiles are recognised
     floats = write_tiles(tmp_path / "floats", class_table, 0.1, "float32")
     with pytest.raises(InputError, match="Export the images so"):
-        segment.evaluate(floats, model)
+        segment.evaluate(floats, model, scale="never")
