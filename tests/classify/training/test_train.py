@@ -294,9 +294,11 @@ def test_another_seed_trains_another_model(class_folders, tmp_path, no_pictures)
 @pytest.mark.slow
 def test_a_killed_training_goes_on(class_folders, tmp_path, no_pictures):
     data, output = class_folders(), tmp_path / "run"
-    quick = [*QUICK, "training.epochs=60", "training.schedule=constant"]
+    # the process would measure which precision is faster
+    same = ["training.schedule=constant", "training.precision=float32"]
+    quick = [*QUICK, "training.epochs=60", *same]
     done = train_and_kill("classify", data, output, quick)
-    settings = config(f"training.epochs={done + 1}", "training.schedule=constant")
+    settings = config(f"training.epochs={done + 1}", *same)
     run = train(data, output, settings, resume=True)
     assert [row["epoch"] for row in run.history] == list(range(1, done + 2))
     assert train(data, tmp_path / "unbroken", settings).history == run.history

@@ -126,9 +126,11 @@ def test_the_same_seed_trains_the_same_model_and_a_break_changes_nothing(tile_fo
 @pytest.mark.slow
 def test_a_killed_training_goes_on(tile_folder, tmp_path):
     root, output = tile_folder(), tmp_path / "run"
-    quick = [*QUICK, "training.epochs=40", "training.schedule=constant"]
+    # the process would measure which precision is faster
+    same = ["training.schedule=constant", "training.precision=float32"]
+    quick = [*QUICK, "training.epochs=40", *same]
     done = train_and_kill("segment", root, output, quick)
-    settings = config(f"training.epochs={done + 1}", "training.schedule=constant")
+    settings = config(f"training.epochs={done + 1}", *same)
     run = segment.train(root, output, settings, resume=True)
     assert [row["epoch"] for row in run.history] == list(range(1, done + 2))
     unbroken = segment.train(root, tmp_path / "unbroken", settings)
