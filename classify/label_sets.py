@@ -169,6 +169,18 @@ class LabelView:
             collection, label_map, [" or ".join(some) for some in joined.values()], list(joined)
         )
 
+    def position(self, classes: Sequence[str], names: Sequence[str]) -> int:
+        """Finds the label that may be some classes.
+
+        Args:
+            classes: Names of these classes.
+            names: Classes of the model.
+
+        Returns:
+            Its index in `names` of the view.
+        """
+        return self.sets.index(tuple(sorted(map(names.index, classes))))
+
     def probabilities(self, given: NDArray[Any]) -> NDArray[np.float32]:
         """Sums the probabilities of the model's classes.
 

@@ -23,6 +23,7 @@ from classify.generator.config import GeneratorConfig
 from classify.generator.generator import load_generator
 from classify.generator.latents import check_draw
 from classify.generator.sample_grids import arrange_in_rows, draw_classes
+from classify.label_sets import LabelView
 from classify.labelling.inference import Predict, answer, as_seen, label_info
 from classify.scores import Scores, score
 from segment.core.choices import BANDWIDTH, Runtime
@@ -117,7 +118,8 @@ def judge(
 ) -> GeneratorEvaluation:
     """Draws pictures of each class and evaluates them with a classifier.
 
-    The classifier names the pictures, and its features are compared with those of real images.
+    The classifier names the pictures, by its classes or by the labels of a collection that it
+    learned from, and its features are compared with those of real images.
     Pictures are in memory batch by batch, except for real ones in the cache (`data.cache_mb` of the
     training).
 
@@ -143,7 +145,7 @@ def judge(
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     generator, model = load_generator(run), load_model(classifier, runtime, progress=progress)
-    known = _find_classes(model.info, generator.info, Path(classifier))
+    view, known = _find_labels(model.info, generator.info, Path(classifier))
     config = load_settings(GeneratorConfig, run / CONFIG_FILE)
     perceptual_model = config.loss.perceptual_model or BUNDLED
     if config.loss.perceptual and perceptual_model.resolve() == Path(classifier).resolve():
@@ -177,9 +179,12 @@ def judge(
             "drawn": frechet_distance(received[1], expected[1]),
             "real": frechet_distance(floor, expected[1]),
         }
-    names, reference = model.info.class_table.names, np.array(known)[labels]
-    scored = partial(score, np.eye(len(names), dtype=np.float32)[reference], names=names)
-    evaluation = GeneratorEvaluation(scored(received[0]), scored(expected[0]), distances)
+    reference = np.eye(len(view.names), dtype=np.float32)[np.array(known)[labels]]
+    scored = [
+        score(reference, view.probabilities(given[0]), names=view.names)
+        for given in (received, expected)
+    ]
+    evaluation = GeneratorEvaluation(*scored, distances)
     if output is not None:
         shown = [held[i] for i in np.unique(np.linspace(0, len(held) - 1, _REAL).astype(int))]
         page = _page(evaluation, generator.info.name)
@@ -192,9 +197,15 @@ def judge(
     return evaluation
 
 
-def _find_classes(classifier: ModelInfo, generator: ModelInfo, folder: Path) -> list[int]:
-    """Positions of the generator's classes among those of the classifier."""
-    if label_info(classifier).multi_label:
+def _find_labels(
+    classifier: ModelInfo, generator: ModelInfo, folder: Path
+) -> tuple[LabelView, list[int]]:
+    """Labels of the classifier that have the generator's classes, and the position of each.
+
+    They are its classes or, with a classifier of several collections, the labels of one of these.
+    """
+    labels = label_info(classifier)
+    if labels.multi_label:
         raise InputError(
             f"{folder}: the model gives several labels per image. Use a classifier of one."
         )
@@ -207,14 +218,18 @@ def _find_classes(classifier: ModelInfo, generator: ModelInfo, folder: Path) -> 
             f"{folder}: the classifier takes {seen}, the generator draws {drawn}. Use another"
             " classifier."
         )
-    names = [name.casefold() for name in classifier.class_table.names]
-    missing = [name for name in generator.class_table.names if name.casefold() not in names]
-    if missing:
-        raise InputError(
-            f"{folder}: the classifier knows {', '.join(classifier.class_table.names)}, but not"
-            f" {', '.join(missing)}. Use a classifier of the generator's classes."
-        )
-    return [names.index(name.casefold()) for name in generator.class_table.names]
+    names = classifier.class_table.names
+    own, drawn_names = {name: [name] for name in names}, generator.class_table.names
+    for collection, label_map in (("", own), *labels.label_maps.items()):
+        admitted = {label.casefold(): some for label, some in label_map.items() if some}
+        if all(name.casefold() in admitted for name in drawn_names):
+            view = LabelView.of(collection, label_map, names)
+            return view, [view.position(admitted[name.casefold()], names) for name in drawn_names]
+    missing = [name for name in drawn_names if name.casefold() not in map(str.casefold, own)]
+    raise InputError(
+        f"{folder}: the classifier knows {', '.join(names)}, but not"
+        f" {', '.join(missing)}. Use a classifier of the generator's classes."
+    )
 
 
 def _predict(

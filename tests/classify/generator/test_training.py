@@ -345,6 +345,25 @@ def test_a_classifier_judges(work, tmp_path, capsys, monkeypatch):
     assert "Drawn pictures, a row each of field, river; seed 3, bandwidth 1." in page
 
 
+def test_a_classifier_of_collections_judges_by_the_labels_of_one(work, tmp_path):
+    judge = shutil.copytree(work / "judge", tmp_path / "judge")
+    info = yaml.safe_load((judge / "model.yaml").read_text())
+    for one in info["classes"]:
+        one["name"] = {"field": "meadow", "river": "canal"}[one["name"]]
+    info["labels"]["label_maps"] = {
+        "other": {"wood": ["meadow"], "lake": ["canal"]},
+        "data": {"River": ["canal"], "field": ["meadow"]},
+    }
+    (judge / "model.yaml").write_text(yaml.safe_dump(info))
+    draws = classify.Draws(count=8)
+    plain, mapped = (
+        classify.judge(work / "run", one, draws=draws) for one in (work / "judge", judge)
+    )
+    assert mapped.drawn.names == ["River", "field"]
+    np.testing.assert_array_equal(mapped.drawn.confusion[::-1, ::-1], plain.drawn.confusion)
+    np.testing.assert_array_equal(mapped.real.confusion[::-1, ::-1], plain.real.confusion)
+
+
 def test_of_few_pictures_no_distance_is_computed(work, tmp_path):
     found = classify.judge(
         work / "run", work / "judge", tmp_path / "evaluation", draws=classify.Draws(count=4)
