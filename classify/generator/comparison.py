@@ -11,6 +11,8 @@ from pydantic import TypeAdapter
 from classify.data.images import Data, LabelledImage, data_folders
 from classify.data.training_data import TrainingData
 from classify.generator.config import GeneratorConfig
+from classify.label_sets import LabelView
+from classify.labelling.inference import label_info
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
@@ -75,6 +77,53 @@ def _known_folders(report: Path) -> list[str]:
             f"{report}: does not name the folders of the training images. Give them: --data FOLDER."
         )
     return folders
+
+
+def find_labels(
+    classifier: ModelInfo, generator: ModelInfo, folder: Path
+) -> tuple[LabelView, list[int]]:
+    """Finds the labels of a classifier by which a generator's pictures are named.
+
+    They are its classes or, with a classifier of several collections, the labels of one of these.
+
+    Args:
+        classifier: Description of the classifier.
+        generator: Description of the generator.
+        folder: Model folder of the classifier, for messages.
+
+    Returns:
+        The labels, and the index of each class of the generator among them.
+
+    Raises:
+        InputError: If the classifier takes other pixels, gives several labels, or has no labels of
+            the generator's classes.
+    """
+    labels = label_info(classifier)
+    if labels.multi_label:
+        raise InputError(
+            f"{folder}: the model gives several labels per image. Use a classifier of one."
+        )
+    seen, drawn = (
+        f"{info.bands} bands of {info.dtype} with red, green and blue at {label_info(info).rgb}"
+        for info in (classifier, generator)
+    )
+    if seen != drawn:
+        raise InputError(
+            f"{folder}: the classifier takes {seen}, the generator draws {drawn}. Use another"
+            " classifier."
+        )
+    names = classifier.class_table.names
+    own, drawn_names = {name: [name] for name in names}, generator.class_table.names
+    for collection, label_map in (("", own), *labels.label_maps.items()):
+        admitted = {label.casefold(): some for label, some in label_map.items() if some}
+        if all(name.casefold() in admitted for name in drawn_names):
+            view = LabelView.of(collection, label_map, names)
+            return view, [view.position(admitted[name.casefold()], names) for name in drawn_names]
+    missing = [name for name in drawn_names if name.casefold() not in map(str.casefold, own)]
+    raise InputError(
+        f"{folder}: the classifier knows {', '.join(names)}, but not"
+        f" {', '.join(missing)}. Use a classifier of the generator's classes."
+    )
 
 
 def choose_real(

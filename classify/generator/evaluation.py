@@ -16,6 +16,7 @@ from classify.generator.autoencoder import Pictures
 from classify.generator.comparison import (
     FEWEST,
     choose_real,
+    find_labels,
     find_training_data,
     frechet_distance,
 )
@@ -23,12 +24,10 @@ from classify.generator.config import GeneratorConfig
 from classify.generator.generator import load_generator
 from classify.generator.latents import check_draw
 from classify.generator.sample_grids import arrange_in_rows, draw_classes
-from classify.label_sets import LabelView
-from classify.labelling.inference import Predict, answer, as_seen, label_info
+from classify.labelling.inference import Predict, answer, as_seen
 from classify.scores import Scores, score
 from segment.core.choices import BANDWIDTH, Runtime
 from segment.core.config import CONFIG_FILE, load_settings
-from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
 from segment.core.outputs import refuse_existing
@@ -145,7 +144,7 @@ def judge(
     if output is not None:
         refuse_existing(Path(output), overwrite, REPORT_FILES)
     generator, model = load_generator(run), load_model(classifier, runtime, progress=progress)
-    view, known = _find_labels(model.info, generator.info, Path(classifier))
+    view, known = find_labels(model.info, generator.info, Path(classifier))
     config = load_settings(GeneratorConfig, run / CONFIG_FILE)
     perceptual_model = config.loss.perceptual_model or BUNDLED
     if config.loss.perceptual and perceptual_model.resolve() == Path(classifier).resolve():
@@ -180,11 +179,11 @@ def judge(
             "real": frechet_distance(floor, expected[1]),
         }
     reference = np.eye(len(view.names), dtype=np.float32)[np.array(known)[labels]]
-    scored = [
+    drawings, photographs = (
         score(reference, view.probabilities(given[0]), names=view.names)
         for given in (received, expected)
-    ]
-    evaluation = GeneratorEvaluation(*scored, distances)
+    )
+    evaluation = GeneratorEvaluation(drawings, photographs, distances)
     if output is not None:
         shown = [held[i] for i in np.unique(np.linspace(0, len(held) - 1, _REAL).astype(int))]
         page = _page(evaluation, generator.info.name)
@@ -195,41 +194,6 @@ def judge(
         )
         write_report_folder(Path(output), evaluation.report, page, overwrite)
     return evaluation
-
-
-def _find_labels(
-    classifier: ModelInfo, generator: ModelInfo, folder: Path
-) -> tuple[LabelView, list[int]]:
-    """Labels of the classifier that have the generator's classes, and the position of each.
-
-    They are its classes or, with a classifier of several collections, the labels of one of these.
-    """
-    labels = label_info(classifier)
-    if labels.multi_label:
-        raise InputError(
-            f"{folder}: the model gives several labels per image. Use a classifier of one."
-        )
-    seen, drawn = (
-        f"{info.bands} bands of {info.dtype} with red, green and blue at {label_info(info).rgb}"
-        for info in (classifier, generator)
-    )
-    if seen != drawn:
-        raise InputError(
-            f"{folder}: the classifier takes {seen}, the generator draws {drawn}. Use another"
-            " classifier."
-        )
-    names = classifier.class_table.names
-    own, drawn_names = {name: [name] for name in names}, generator.class_table.names
-    for collection, label_map in (("", own), *labels.label_maps.items()):
-        admitted = {label.casefold(): some for label, some in label_map.items() if some}
-        if all(name.casefold() in admitted for name in drawn_names):
-            view = LabelView.of(collection, label_map, names)
-            return view, [view.position(admitted[name.casefold()], names) for name in drawn_names]
-    missing = [name for name in drawn_names if name.casefold() not in map(str.casefold, own)]
-    raise InputError(
-        f"{folder}: the classifier knows {', '.join(names)}, but not"
-        f" {', '.join(missing)}. Use a classifier of the generator's classes."
-    )
 
 
 def _predict(
