@@ -166,7 +166,7 @@ def load_record(folder: Path) -> TrainingRecord | None:
         The record; None where the folder has none.
 
     Raises:
-        InputError: If the record cannot be read.
+        InputError: If the record cannot be read, for a ValueError or another of `DAMAGE`.
     """
     file = folder / RECORD_FILE
     if not file.is_file():

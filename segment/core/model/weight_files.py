@@ -150,8 +150,11 @@ def read_keras_model(file: Path) -> "keras.Model":
         The network, not compiled.
 
     Raises:
-        Exception: One of `DAMAGE` if the file cannot be read, is damaged, unpacks to more than a
-            network can hold, or has layers that Keras lacks or weights that are not finite.
+        BadZipFile: If the file is no ZIP archive, or is damaged.
+        ValueError: If the file unpacks to more than a network can hold, has weights that are not
+            finite, or is damaged.
+        Exception: Another of `DAMAGE`, if the file is damaged elsewhere, or has layers that Keras
+            lacks.
     """
     import keras
 

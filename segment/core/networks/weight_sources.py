@@ -77,7 +77,8 @@ def read_weights(
         Weights by layer name.
 
     Raises:
-        InputError: If the file cannot be read, or the download fails.
+        InputError: If the file cannot be read, for a ValueError or another of `DAMAGE`, or if the
+            download fails.
     """
     if source == "imagenet":
         assert download, f"{network} has no ImageNet weights"
