@@ -1,17 +1,15 @@
 """Densities of the latents of each class, from which new latents are drawn."""
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.choices import BANDWIDTH
-from segment.core.errors import InputError
+from segment.core.errors import DAMAGE, InputError
 from segment.core.model.weight_files import require_small_zip
 from segment.core.outputs import staged
 
@@ -207,7 +205,7 @@ def load_densities(folder: Path, classes: int, latent: int) -> ClassDensities:
         with np.load(path) as stored:
             arrays = {name: np.asarray(stored[name]) for name in ("means", "labels", "variances")}
         _require_densities(arrays, classes, latent)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise InputError(
             f"{path} is damaged, or of another model: {error}. Restore it, or train again."
         ) from error

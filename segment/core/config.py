@@ -181,6 +181,10 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
     keys = [key for key in first["loc"] if isinstance(key, int) or key.isidentifier()]
     place = ".".join(map(str, keys))
     prefix = f"{path}: " if path else ""
+    if first["type"] in ("invalid_key", "string_unicode"):  # a key that is no text, or not UTF-8
+        return (
+            f"{prefix}Unknown setting {quoted(first['input'], 40)}. See --schema for those known."
+        )
     if first["type"] == "extra_forbidden":
         known = _known_keys(kind, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)

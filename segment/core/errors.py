@@ -1,8 +1,16 @@
 """Errors that users can cause and fix, and one-line messages for these and for system errors."""
 
 import errno
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
+from zipfile import BadZipFile
+
+DAMAGE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, MemoryError, RuntimeError),
+    *(BadZipFile, zlib.error),
+)
+"""What reading a damaged ZIP archive or array file raises, which depends on where it is damaged."""
 
 _LONGEST = 500  # characters of a message
 _LONGEST_VALUE = 200

@@ -20,10 +20,11 @@ _NAMES: dict[str, Part] = {
     "test": "test",
     "testing": "test",
 }
-_NEARLY = re.compile(
-    rf"({'|'.join(sorted(_NAMES, key=len, reverse=True))}|eval|evaluation)["
-    r" _.-]?(set|data|split|part)?[ _.-]?\d*"
+_WORD = "|".join(
+    sorted({*_NAMES, "eval", "evaluation", "trainval", "holdout"}, key=len, reverse=True)
 )
+_NEARLY = re.compile(rf"(?<![a-z])({_WORD})s?[ _.-]?(set|data|split|part)?(?![a-z])")
+_CAMEL = re.compile("(?<=[a-z])(?=[A-Z])")  # between the words of a name such as trainImages
 _LISTED = 5
 
 
@@ -60,13 +61,15 @@ def part_notes(names: Iterable[str]) -> list[str]:
         elif same and same[0] != part:
             notes.append(f"folder {same[0]} is read as {part}")
     nearly = [
-        name for name in distinct if not part_named(name) and _NEARLY.fullmatch(name.casefold())
+        name
+        for name in distinct
+        if not part_named(name) and _NEARLY.search(_CAMEL.sub(" ", name).casefold())
     ]
     if nearly:
         more = f" and {len(nearly) - _LISTED} more" if len(nearly) > _LISTED else ""
-        listed = ", ".join(nearly[:_LISTED]) + more
+        folders = "folders {} are" if len(nearly) > 1 else "folder {} is"
         notes.append(
-            f"folders {listed} are read as no part: only those called train, val (valid,"
-            " validation, dev) or test are"
+            f"{folders.format(', '.join(nearly[:_LISTED]) + more)} read as no part: only those"
+            " called train, val (valid, validation, dev) or test are"
         )
     return notes

@@ -86,6 +86,12 @@ def divide(
                 f" ({', '.join(learned[:6])}). Add a folder val, name groups of train in"
                 " data.val_groups, or set data.split=patch (scores then are too good)."
             )
+        if not free and not learned:
+            tests = sorted({p.group for p in fixed})
+            raise InputError(
+                f"No tiles for train: folders assign all groups to test ({', '.join(tests[:6])})."
+                " Add a folder train, or rename the folder test."
+            )
         if len(free) + len(learned) < 2:
             raise InputError(
                 f"Splitting by group needs two groups or more, there is {len(free)}"

@@ -159,6 +159,19 @@ def _lossy_values(masks: MaskContents) -> Iterator[Finding]:
         )
 
 
+def _only_background(masks: MaskContents) -> Iterator[Finding]:
+    """Checks for 0 and 255 with a table of one class without a value, which then would be 0."""
+    table = masks.class_table
+    if table.positional and len(table.table) == 1 and masks.census.values == {"0", _WHITE}:
+        (only,) = table.names
+        yield Finding(
+            f"Masks hold {masks.held}, and the class table has one class, {only}.",
+            f"The table gives no values, so 0 would be {only}, and {_WHITE} unlabelled.",
+            f"If {_WHITE} is {only}, write a class for 0 before it into the class table, e.g."
+            " background; if 0 is, give it value: 0.",
+        )
+
+
 def _unclaimed_255(masks: MaskContents) -> Iterator[Finding]:
     """Checks for 255 that no class has, where a class has no pixel."""
     absent, table = masks.absent, masks.class_table
@@ -245,7 +258,7 @@ def _other_values(masks: MaskContents) -> Iterator[Finding]:
 
 
 Check = Callable[[MaskContents], Iterator[Finding]]
-REFUSALS: tuple[Check, ...] = (_counted_from_one, _lossy_values)
+REFUSALS: tuple[Check, ...] = (_counted_from_one, _lossy_values, _only_background)
 """Checks for faults with which nothing can be learned or scored correctly."""
 
 VALUE_CHECKS: tuple[Check, ...] = (_unclaimed_255, _mixed, _other_values)

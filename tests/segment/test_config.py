@@ -85,6 +85,11 @@ def test_settings_survive_their_file(tmp_path):
         ("training.learning_rate=.inf", ["training.learning_rate"]),
         ("training.seed=99999999999", ["training.seed"]),
         ("data.classes=[]", ["data.classes"]),
+        ("training={2: 1}", ["Unknown setting 2.", "--schema"]),
+        ("training={1.5: 1}", ["Unknown setting 1.5.", "--schema"]),
+        ("augment={~: 1}", ["Unknown setting None.", "--schema"]),
+        ("\udcff=1", ["Unknown setting '\\udcff'", "--schema"]),
+        ("training.\udce9=1", ["Unknown setting '\\udce9'", "--schema"]),
     ],
 )
 def test_errors_name_key_value_and_cure(tmp_path, override, words):

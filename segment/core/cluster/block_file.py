@@ -8,17 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_magic, write_array
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import DAMAGE, InputError
 from segment.core.raster.blocks import Block
 
 _STATE = "state"
-_DAMAGED = (OSError, EOFError, ValueError, LookupError, BadZipFile)
 
 
 def block_path(folder: Path, block: Block) -> Path:
@@ -122,7 +121,7 @@ class BlockFile(ExitStack):
     def _damage_reported(self) -> Iterator[None]:
         try:
             yield
-        except _DAMAGED as error:
+        except DAMAGE as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
@@ -145,7 +144,7 @@ def is_finished(path: Path) -> bool:
                 return True
     except FileNotFoundError:
         return False
-    except _DAMAGED:
+    except DAMAGE:
         pass
     path.unlink(missing_ok=True)
     return False

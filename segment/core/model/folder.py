@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import yaml
 from pydantic import ValidationError
 
-from segment.core.errors import InputError, quoted
+from segment.core.errors import DAMAGE, InputError, quoted
 from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import checksum, read_keras_model, save_keras_model
 from segment.core.outputs import staged
@@ -231,8 +230,7 @@ def load_keras_model(folder: Path, progress: Progress | None = None) -> "keras.M
     check_files(folder, load_model_info(folder), [MODEL_FILE], progress)
     try:
         return read_keras_model(folder / MODEL_FILE)
-    # TypeError is raised for layers that Keras lacks.
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+    except DAMAGE as error:
         problem = str(error).split("\n")[0][:200]
         raise InputError(
             f"{folder / MODEL_FILE}: cannot be read as a Keras 3 model: {problem}. Restore the"

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import DAMAGE, InputError
 from segment.core.model.folder import INFO_FILE, RECORD_FILE
 from segment.core.model.footprints import Footprints
 from segment.core.outputs import staged
@@ -166,7 +166,7 @@ def load_record(folder: Path) -> TrainingRecord | None:
         The record; None where the folder has none.
 
     Raises:
-        InputError: If the record cannot be read.
+        InputError: If the record cannot be read, for a ValueError or another of `DAMAGE`.
     """
     file = folder / RECORD_FILE
     if not file.is_file():
@@ -197,7 +197,7 @@ def load_record(folder: Path) -> TrainingRecord | None:
         if count and not -1 <= systems.min() <= systems.max() < len(footprints.crs):
             raise ValueError("it refers to a CRS that it does not hold")
         return TrainingRecord(digests, parts, footprints)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, MemoryError) as error:
+    except DAMAGE as error:
         problem = " ".join(str(error).split())[:200]
         raise InputError(
             f"{file}: not as training wrote it: {problem}. Restore the file, or delete it."

@@ -10,7 +10,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import DAMAGE, InputError
 from segment.core.model.info import ModelInfo
 from segment.core.outputs import staged
 from segment.core.pixels.novelty import NOVELTY_FILE, NoveltyDetector
@@ -26,8 +26,6 @@ The largest network on offer takes half a gigabyte, a checkpoint three times tha
 
 # Bytes of the JSON in a `.keras` file; the largest network takes one megabyte.
 _MOST_TEXT = 16 * 2**20
-
-_DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, BadZipFile, MemoryError)
 
 
 def checksum(file: Path) -> str:
@@ -152,13 +150,11 @@ def read_keras_model(file: Path) -> "keras.Model":
         The network, not compiled.
 
     Raises:
-        OSError: If the file cannot be read, or is damaged.
         BadZipFile: If the file is no ZIP archive, or is damaged.
         ValueError: If the file unpacks to more than a network can hold, has weights that are not
             finite, or is damaged.
-        TypeError: If the network has layers that Keras lacks, or the file is damaged.
-        KeyError: If the file is damaged.
-        EOFError: If the file is damaged.
+        Exception: Another of `DAMAGE`, if the file is damaged elsewhere, or has layers that Keras
+            lacks.
     """
     import keras
 
@@ -201,6 +197,6 @@ def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
         detector.require_whole(info.bands)
         detector.score(np.zeros((info.tile, info.tile, info.bands), info.dtype))
         return detector
-    except _DAMAGE as error:
+    except DAMAGE as error:
         problem = " ".join(str(error).split())[:200]
         raise InputError(f"{file}: damaged: {problem}. Restore it, or delete it.") from error

@@ -1,15 +1,13 @@
 """Sources of pretrained weights: downloads, and files of several kinds."""
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import DAMAGE, InputError
 from segment.core.model.folder import INFO_FILE, MODEL_FILE, load_keras_model
 from segment.core.model.weight_files import (
     MOST_BYTES,
@@ -79,7 +77,8 @@ def read_weights(
         Weights by layer name.
 
     Raises:
-        InputError: If the file cannot be read, or the download fails.
+        InputError: If the file cannot be read, for a ValueError or another of `DAMAGE`, or if the
+            download fails.
     """
     if source == "imagenet":
         assert download, f"{network} has no ImageNet weights"
@@ -96,17 +95,7 @@ def read_weights(
         return found
     except InputError:
         raise
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        EOFError,
-        BadZipFile,
-        MemoryError,
-        RuntimeError,
-        zlib.error,
-    ) as error:
+    except DAMAGE as error:
         problem = str(error).split("\n")[0]
         raise InputError(
             f"{path}: not a complete weights file: {problem}. Get another copy."

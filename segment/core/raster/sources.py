@@ -15,7 +15,7 @@ from segment.core.raster.datasets import dataset_path, is_dataset
 from segment.core.raster.nodata import Nodata, check_nodata
 from segment.core.raster.opening import open_raster, read_info
 from segment.core.raster.reader import Raster
-from segment.core.raster.subdatasets import subdataset_name
+from segment.core.raster.subdatasets import product_name, subdataset_name
 
 if TYPE_CHECKING:
     from segment.core.raster.datasets import Dataset
@@ -86,7 +86,7 @@ class Source:
             InputError: If the raster has no name.
         """
         is_part = isinstance(self.path, str) and subdataset_name(self.path) is not None
-        stem = self.name if is_part else PurePosixPath(self.name).stem
+        stem = self.name if is_part else product_name(self.path) or PurePosixPath(self.name).stem
         if not stem:
             raise InputError(
                 f"{self.path}: no file name, after which outputs could be named. Copy it to a file."

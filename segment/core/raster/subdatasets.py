@@ -11,6 +11,10 @@ _DRIVER = re.compile(r"([A-Za-z]\w+):(?!//)(.+)", re.DOTALL)  # a single letter 
 _SCHEME = re.compile(r"(?:^|[/=])(?:https?|ftp|s3|gs|az|oss|swift|file)$")
 # beginnings of file names that are the same in every product
 _GENERIC = ("mtd", "metadata", "manifest")
+# names of whole files that GDAL opens for a product
+_PRODUCT = re.compile(
+    r"((mtd|metadata|manifest|product).*\.(xml|safe)|(hdr|w\d+)\.adf)", re.IGNORECASE
+)
 _ODD = re.compile(r"[^\w.,=+-]+")
 
 
@@ -68,12 +72,27 @@ def _split(address: str) -> list[str]:
     return parts
 
 
+def product_name(path: Path | str) -> str | None:
+    """Names the outputs of a file that has the same name in every product, after its folder.
+
+    Args:
+        path: File, such as S1A_IW_GRDH.SAFE/manifest.safe, or its address.
+
+    Returns:
+        The name of the folder without .SAFE, None for other files.
+    """
+    *folders, name = re.split(r"[/\\]+", str(path).partition("?")[0])
+    return _folder_name(folders) or None if _PRODUCT.fullmatch(name) else None
+
+
 def _stem(path: str) -> str:
     *folders, name = re.split(r"[/\\]+", path.rstrip("/\\"))
-    stem, folders = name.rsplit(".", 1)[0] or name, folders or [Path.cwd().name]
-    if folders[-1] and stem.lower().startswith(_GENERIC):
-        return re.sub(r"\.(safe|zip)$", "", folders[-1], flags=re.IGNORECASE)
-    return stem
+    stem = name.rsplit(".", 1)[0] or name
+    return (stem.lower().startswith(_GENERIC) and _folder_name(folders)) or stem
+
+
+def _folder_name(folders: list[str]) -> str:
+    return re.sub(r"\.(safe|zip)$", "", (folders or [Path.cwd().name])[-1], flags=re.IGNORECASE)
 
 
 def _join(stem: str, others: list[str], connection: str, is_odd: bool = False) -> str:

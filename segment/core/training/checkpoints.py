@@ -1,17 +1,15 @@
 """Checkpoints of a training."""
 
 import json
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 
-from segment.core.errors import InputError
+from segment.core.errors import DAMAGE, InputError
 from segment.core.model.weight_files import require_small_zip
 from segment.core.outputs import staged
 from segment.core.training.history import Row
@@ -88,7 +86,7 @@ def _whole(path: Path) -> Iterator[Any]:
         require_small_zip(path)
         with np.load(path) as arrays:
             yield arrays
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         problem = str(error) or type(error).__name__
         raise InputError(
             f"{path}: not a complete checkpoint: {problem}. Train again with --overwrite."

@@ -83,6 +83,24 @@ def test_a_product_is_named_by_its_folder_from_within(tmp_path, monkeypatch):
     assert subdataset_name("SENTINEL2_L1C:MTD_MSIL1C.xml:10m:EPSG_32632") == "A_10m_EPSG_32632"
 
 
+@pytest.mark.parametrize(
+    ("path", "stem"),
+    [
+        ("/data/S1A_IW_GRDH_2024.SAFE/manifest.safe", "S1A_IW_GRDH_2024"),
+        ("S2B.SAFE/MTD_MSIL1C.xml", "S2B"),
+        ("/vsicurl/https://host/RS2_OK1/product.xml?key=K", "RS2_OK1"),
+        ("grids/slope/hdr.adf", "slope"),
+        ("may/product.tif", "product"),
+        ("may/metadata_2024.tif", "metadata_2024"),
+        ("may/hdr.tif", "hdr"),
+        ("may/dem.adf", "dem"),
+        ("/manifest.safe", "manifest"),
+    ],
+)
+def test_a_file_that_each_product_has_is_named_by_its_folder(path, stem):
+    assert Source.of(path).stem == stem
+
+
 def test_a_container_is_read_by_its_tables(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number, table in enumerate(("may", "june")):

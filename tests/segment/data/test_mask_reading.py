@@ -418,6 +418,30 @@ def test_masks_that_would_teach_something_else_are_refused(folder, mask):
         prepare(folder(TABLE, mask))
 
 
+ONE = '- {name: water, color: "#FFFFFF"}\n'
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda i: i * 255,
+        lambda i: (i * 255).astype(np.uint16),
+        lambda i: (i * 255).astype(np.float32),
+    ],
+)
+def test_a_table_of_one_class_does_not_give_it_the_background(folder, save):
+    with pytest.raises(InputError, match=r"0 would be water, and 255 unlabelled.*class for 0"):
+        prepare(folder(ONE, save, "tif"))
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_one_class_with_a_value_is_read_by_it(folder, value):
+    data, _ = prepare(folder(ONE.replace("}", f", value: {value}}}"), lambda i: i * 255))
+    masks = {patch.pair.mask for patch in data.parts["train"]}
+    held = sum((np.asarray(Image.open(mask)) == value).sum() for mask in masks)
+    assert data.survey.class_pixels["train"][0] == held > 0
+
+
 def test_explicit_values_make_jpeg_masks_usable(folder):
     data, said = prepare(folder(EXPLICIT.replace("value: 1", "value: 255"), noisy, groups=3))
     assert "warning: Masks hold" in said and "JPEG" in said

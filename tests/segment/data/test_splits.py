@@ -103,7 +103,11 @@ def test_other_names_and_two_of_one_part_are_said(tmp_path, class_table):
 
 
 @pytest.mark.parametrize(
-    "name", ["train_01", "trainset", "Train2017", "test-2", "val_data", "eval"]
+    "name",
+    [
+        *("train_01", "trainset", "Train2017", "test-2", "val_data", "eval"),
+        *("tests", "1_train", "dubai-val", "images.test", "TrainImages", "trainval", "holdout"),
+    ],
 )
 def test_names_that_are_nearly_those_of_parts_are_said(name):
     (note,) = part_notes([name, "town", "images"])
@@ -111,10 +115,20 @@ def test_names_that_are_nearly_those_of_parts_are_said(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["town", "validated", "devon", "contest", "testament", "trainyard"]
+    "name",
+    [
+        *("town", "validated", "devon", "contest", "testament", "trainyard"),
+        *("valley", "detest", "interval", "constrained", "Trainspotting"),
+    ],
 )
 def test_other_names_are_not(name):
     assert part_notes([name]) == []
+
+
+def test_tiles_that_are_all_for_test_name_the_cure(tmp_path):
+    root = put(tmp_path, "test/a", "Testing/b")
+    with pytest.raises(InputError, match=r"No tiles for train: .*all groups to test \(a, b\)"):
+        split(root)
 
 
 @pytest.mark.parametrize("seed", range(6))
