@@ -171,7 +171,7 @@ class LabelView:
                 joined.setdefault(tuple(sorted(map(names.index, classes))), []).append(label)
         held = sorted({index for some in joined for index in some})
         if len(held) < sum(map(len, joined)):
-            single = [(index,) for index in held]
+            single: list[tuple[int, ...]] = [(index,) for index in held]
             return cls(collection, label_map, [names[i] for i in held], single, overlaps=True)
         return cls(
             collection, label_map, [" or ".join(some) for some in joined.values()], list(joined)
