@@ -117,3 +117,8 @@ def test_folders_and_collections_exclude_each_other(two):
 def test_a_root_without_collections_is_refused():
     with pytest.raises(InputError, match=r"data\.root is of data\.collections, which is missing"):
         load_settings(Config, None, ["data.root=x"])
+
+
+def test_only_training_reads_collections(two):
+    with pytest.raises(InputError, match="which only classify-train reads. Leave it out"):
+        find_images([two / "aid"], settings(two))
