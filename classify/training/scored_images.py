@@ -62,7 +62,11 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
             views[view.collection] = view
             images += _of_collection(folder, info, part, view)
     if others or not data:
-        images += _of_classes(others, info, part)
+        # of no collection, even if the folder is called as one is
+        images += [
+            replace(image, collection="") if image.collection in views else image
+            for image in _of_classes(others, info, part)
+        ]
     counts = Counter(image.path.resolve() for image in images)
     if repeated := [path for path, count in counts.items() if count > 1]:
         raise InputError(f"{repeated[0]}: is in two of the folders. Name each folder once.")
@@ -144,8 +148,7 @@ def _of_classes(data: Sequence[Path], info: ModelInfo, part: PartChoice) -> list
         ):
             raise _other_images(data[0], info)
         images = parts[part]
-    # of no collection, even if the folder is called as one is
-    return [replace(image, collection="") for image in images]
+    return images
 
 
 def learned_images(data: Sequence[Path], info: ModelInfo) -> set[Path]:
