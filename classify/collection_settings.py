@@ -38,6 +38,8 @@ class CollectionSettings(Settings):
 
     @model_validator(mode="after")
     def _collections_have_targets(self) -> Any:
+        if self.root and not self.collections:
+            raise ValueError("data.root is of data.collections, which is missing. Leave it out")
         if self.collections and not getattr(self, "classes", None):
             raise ValueError("collections need data.classes, the classes that the model learns")
         if self.collections and getattr(self, "label_map", None):

@@ -132,22 +132,26 @@ def likeliest_reference(admitted: NDArray[Any], probabilities: NDArray[Any]) -> 
 
 @dataclass(frozen=True)
 class LabelView:
-    """The labels of a collection in place of the classes of the model.
+    """The labels by which images of a collection are scored, in place of the classes of the model.
 
-    Its probability of a label is the sum over the classes that the label may be. Labels that may be
-    the same classes are one.
+    These are its own labels. The probability of a label is the sum over the classes that it may
+    be, and labels that may be the same classes are one. Where labels overlap, so that a class
+    belongs to several, sums would always favour the wider label: there the classes that any label
+    may be are scored.
 
     Attributes:
         collection: Name of the collection.
         label_map: Classes of the model by label.
-        names: Names of the labels.
+        names: Names of the labels, or of the classes.
         sets: Indices of the classes that each may be.
+        overlaps: Whether labels overlap, so that these are classes.
     """
 
     collection: str
     label_map: LabelMap
     names: list[str]
     sets: list[tuple[int, ...]]
+    overlaps: bool = False
 
     @classmethod
     def of(cls, collection: str, label_map: LabelMap, names: Sequence[str]) -> "LabelView":
@@ -165,6 +169,10 @@ class LabelView:
         for label, classes in label_map.items():
             if classes:
                 joined.setdefault(tuple(sorted(map(names.index, classes))), []).append(label)
+        held = sorted({index for some in joined for index in some})
+        if len(held) < sum(map(len, joined)):
+            single: list[tuple[int, ...]] = [(index,) for index in held]
+            return cls(collection, label_map, [names[i] for i in held], single, overlaps=True)
         return cls(
             collection, label_map, [" or ".join(some) for some in joined.values()], list(joined)
         )
@@ -181,6 +189,16 @@ class LabelView:
         """
         return self.sets.index(tuple(sorted(map(names.index, classes))))
 
+    @property
+    def how(self) -> str:
+        """How images of the collection are scored, in words."""
+        if self.overlaps:
+            return "its labels overlap: classes are scored, and any that an image may be is right"
+        return (
+            "its own labels are scored; the probability of a label is the sum of those of the"
+            " classes that it may be"
+        )
+
     def probabilities(self, given: NDArray[Any]) -> NDArray[np.float32]:
         """Sums the probabilities of the model's classes.
 
@@ -194,15 +212,15 @@ class LabelView:
         joined: NDArray[np.float32] = np.stack(sums, axis=1).clip(0, 1).astype(np.float32)
         return joined
 
-    def reference(self, labels: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
+    def admitted(self, labels: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
         """Encodes labels of images.
 
         Args:
-            labels: Classes that each image may be, as in `sets`.
+            labels: Classes that each image may be, as the label map has them.
 
         Returns:
-            (images, labels) float32, with a single 1 in each row.
+            (images, labels) float32, with a 1 for each label that is right: one, or several where
+            labels overlap.
         """
-        rows = [self.sets.index(some) for some in labels]
-        reference: NDArray[np.float32] = np.eye(len(self.sets), dtype=np.float32)[rows]
-        return reference
+        right = [[set(own) <= set(some) for own in self.sets] for some in labels]
+        return np.array(right, np.float32)

@@ -28,10 +28,16 @@ def find_training_images(data: Sequence[Path], settings: ImageSettings, seed: in
         The images, with notes on folders.
 
     Raises:
-        InputError: As in `find_images` and `open_collections`.
+        InputError: If there are both folders and collections, or as in `find_images` and
+            `open_collections`.
     """
     folders = list(data)
-    if not data and isinstance(settings, DataSettings) and settings.collections:
+    if isinstance(settings, DataSettings) and settings.collections:
+        if data:
+            raise InputError(
+                f"{data[0]}: data.collections lists data folders too. Leave out DATA or"
+                " data.collections."
+            )
         found = open_collections(settings, seed)
         folders = [Path(settings.root, one.path) for one in settings.collections]
     else:

@@ -115,10 +115,10 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
             class has no images (with `complete`), or if there are fewer than two classes (with
             several labels: none) or more than 255.
     """
-    if data and getattr(settings, "collections", None):
+    if getattr(settings, "collections", None):
         raise InputError(
-            f"{data[0]}: data.collections lists data folders too. Leave out DATA or"
-            " data.collections."
+            "data.collections is given, which only classify-train reads. Leave it out, and name"
+            " data folders, DATA."
         )
     found, empty, multi_label = gather_entries(data)
     spellings: dict[str, str] = {}

@@ -116,8 +116,8 @@ def find_labels(
     own, drawn_names = {name: [name] for name in names}, generator.class_table.names
     for collection, label_map in (("", own), *labels.label_maps.items()):
         admitted = {label.casefold(): some for label, some in label_map.items() if some}
-        if all(name.casefold() in admitted for name in drawn_names):
-            view = LabelView.of(collection, label_map, names)
+        view = LabelView.of(collection, label_map, names)
+        if not view.overlaps and all(name.casefold() in admitted for name in drawn_names):
             return view, [view.position(admitted[name.casefold()], names) for name in drawn_names]
     missing = [name for name in drawn_names if name.casefold() not in map(str.casefold, own)]
     raise InputError(

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.labels.classes import Class, ClassTable
+from segment.core.labels.classes import Class, ClassTable, numbered_color
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, folder_of
 from segment.core.model.weight_files import load_novelty
@@ -20,7 +21,7 @@ UNSURE = "unsure"
 """What is given in place of a class."""
 
 _DESCRIBED = 112
-_COLORS = ("#DCDCDC", "#C4C4C4", "#FFFFFF")  # the first that no class has
+_COLORS = ("#DCDCDC", "#C4C4C4", "#FFFFFF")  # the first that no class has; then any other
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def shown_classes(info: ModelInfo) -> ClassTable:
     names = {c.name.casefold() for c in table.table}
     unsure = Class(
         name=UNSURE if UNSURE not in names else f"{UNSURE} (none of these)",
-        color=next(color for color in _COLORS if color not in colors),
+        color=next(c for c in chain(_COLORS, map(numbered_color, count())) if c not in colors),
         value=next(value for value in range(255) if value not in values),
     )
     return ClassTable([*table.classes, unsure, *table.ignored])

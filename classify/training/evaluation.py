@@ -14,7 +14,7 @@ from classify.data.pixels import orientation_notes, read_pixels
 from classify.labelling.doubt import Doubt
 from classify.labelling.inference import answer, label_info, predict_dataset
 from classify.labelling.scene_inputs import scene_bands
-from classify.training.report import READ_BY_MAP, add_scores
+from classify.training.report import add_scores
 from classify.training.scored_images import find_scored, readable_images, scored_dataset
 from classify.training.scoring import Evaluation, recognise, score_images, with_doubt
 from segment.core.errors import require_options
@@ -70,7 +70,7 @@ def evaluate(
     info = model.info
     found = find_scored(folders, info, asked.part)
     for view in found.views:
-        progress.say(f"note: {view.collection}: {READ_BY_MAP}")
+        progress.say(f"note: {view.collection}: {view.how}")
     images = readable_images(found.images, info, bands, progress)
     for note in orientation_notes([image.path for image in images]):
         progress.say(note)

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 15  # mistakes that are shown
 
-READ_BY_MAP = (
-    "its own labels are scored; the probability of a label is the sum of those of the classes that"
-    " it may be"
-)
-"""How the labels of a collection are scored."""
-
 
 def panels(multi_label: bool) -> dict[str, Sequence[str]]:
     """Chooses the columns of the history to plot.
@@ -107,17 +101,17 @@ def add_scores(
 def _add_collections(report: Report, evaluation: "Evaluation") -> None:
     """Adds how labels of collections were scored, and the scores of several."""
     if (view := evaluation.view) is not None:
-        report.text(f"{view.collection}: {READ_BY_MAP}:")
+        report.text(f"{view.collection}: {view.how}:")
         rows = [(label, ", ".join(found) or "-") for label, found in view.label_map.items()]
         report.table(("Label", "Classes that it may be"), rows)
     if evaluation.apart:
-        report.text(
-            f"An answer is right if the image may be of it. Of each collection {READ_BY_MAP}:"
-        )
+        report.text("An answer is right if the image may be of it. Of each collection:")
     for one in evaluation.apart:
         if one.view is not None:
             line = str(one.scores).splitlines()[0]
-            report.text(f"{one.view.collection}, {len(one.images):,} images: {line}.")
+            report.text(
+                f"{one.view.collection}, {len(one.images):,} images: {line}; {one.view.how}."
+            )
 
 
 def _verdict(scores: "Scores", index: int) -> str:

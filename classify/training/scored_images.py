@@ -1,7 +1,8 @@
 """Labelled images that a model is scored on, or quantised with."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classify.config import ImageSettings
@@ -61,7 +62,14 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
             views[view.collection] = view
             images += _of_collection(folder, info, part, view)
     if others or not data:
-        images += _of_classes(others, info, part)
+        # of no collection, even if the folder is called as one is
+        images += [
+            replace(image, collection="") if image.collection in views else image
+            for image in _of_classes(others, info, part)
+        ]
+    counts = Counter(image.path.resolve() for image in images)
+    if repeated := [path for path, count in counts.items() if count > 1]:
+        raise InputError(f"{repeated[0]}: is in two of the folders. Name each folder once.")
     if not images:
         raise InputError(
             f"{data[0]}: no images in {part}. Choose another part of {', '.join(PARTS)}."

@@ -101,8 +101,10 @@ class Evaluation:
     def __repr__(self) -> str:
         lines = [str(self.scores)]
         for one in self.apart:
-            name = "" if one.view is None else one.view.collection
-            lines.append(f"{name}, by its own labels: {str(one.scores).splitlines()[0]}")
+            if one.view is not None:
+                by = "classes" if one.view.overlaps else "its own labels"
+                line = str(one.scores).splitlines()[0]
+                lines.append(f"{one.view.collection}, by {by}: {line}")
         shares = [
             f"{share:.3f} of the {kind} answers"
             for kind, share in self.unsure.items()
@@ -188,7 +190,7 @@ def score_images(
         if rows:
             held = [images[row] for row in rows]
             found = view.probabilities(probabilities[rows])
-            reference = view.reference([image.labels for image in held])
+            reference = likeliest_reference(view.admitted([i.labels for i in held]), found)
             apart.append(Evaluation(score(reference, found, view.names), held, view=view))
     if len(apart) == 1 and len(apart[0].images) == len(images):
         return apart[0]

@@ -63,8 +63,11 @@ def train(
         Interrupted: On Ctrl-C, with a message on how to continue.
     """
     folders, config = data_folders(data), config or Config()
+    settings = config.training
+    if config.model.kind == "pca":  # has no steps whose precision could be faster
+        settings = settings.model_copy(update={"precision": "float32"})
     session = start_session(
-        output, config, config.training, resume=resume, overwrite=overwrite, progress=progress
+        output, config, settings, resume=resume, overwrite=overwrite, progress=progress
     )
     if config.model.kind == "network":
         check_model(config.model, config.data)

@@ -108,6 +108,7 @@ def class_names(
 def make_class_table(labels: VectorLabels, names: Sequence[str | None]) -> ClassTable:
     """Makes a class table of all names and the background, in the order of the alphabet.
 
+    Names that differ in case alone are one class, in the spelling that the alphabet has first.
     Names that are numbers from 0 to 254 are the values of their classes.
 
     Args:
@@ -120,16 +121,15 @@ def make_class_table(labels: VectorLabels, names: Sequence[str | None]) -> Class
     Raises:
         InputError: If there are too many classes, or one only.
     """
-    held = {name for name in names if name}
-    if labels.background is not None:
-        held.add(labels.background)
+    spellings = sorted(filter(None, {*names, labels.background}), reverse=True)
+    held = set({name.casefold(): name for name in spellings}.values())
     if len(held) > _MOST_CLASSES:
         raise InputError(
             f"{labels.path}: the field {labels.field!r} holds {len(held)} values, more than"
             f" {_MOST_CLASSES} classes ({listed(sorted(held))}). Choose the field of classes, or"
             " join values with --codes."
         )
-    numbers = all(name.isdigit() and int(name) < IGNORED for name in held)
+    numbers = all(name.isdecimal() and int(name) < IGNORED for name in held)
     ordered = sorted(held, key=int) if numbers else sorted(held, key=str.casefold)
     if len(ordered) < 2:
         raise InputError(

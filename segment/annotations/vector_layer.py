@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
@@ -44,7 +45,7 @@ def read_layer(
 
     Raises:
         InputError: If the file cannot be read, has several layers and none is named, or lacks the
-            layer, a field, or features.
+            layer, a field, or features, or a field holds neither text nor numbers.
     """
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
@@ -70,6 +71,12 @@ def read_layer(
     found = dict(zip((str(field) for field in meta["fields"]), values, strict=True))
     if not len(fids):
         raise InputError(f"{path}: layer {name!r} holds no features. Choose another layer.")
+    for field, column in found.items():
+        if column.dtype == object and any(isinstance(v, np.ndarray | bytes) for v in column):
+            raise InputError(
+                f"{path}: the field {field!r} holds lists or bytes. Choose a field of text or"
+                " numbers."
+            )
     return Layer(path, name, meta["crs"], found)
 
 

@@ -81,6 +81,7 @@ class MapAssembly(SceneJob[SceneMap]):
                 made_of=work.made_of(description),
             )
         super().__init__(source, planned, output_names(source, blocks.output), plan, blocks)
+        self.found = self.found and self.found.with_note_on_timing(options)
 
     def _write(
         self, stage: Stage, holes: set[Block], seconds: float, details: dict[str, Any]

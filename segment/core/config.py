@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -178,7 +179,7 @@ def _validate(kind: type[S], content: Mapping[str, Any], path: Path | None = Non
 def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:
     # of union members, the best fit fails deepest
     first = max(error.errors(), key=lambda e: len(e["loc"]))
-    keys = [key for key in first["loc"] if isinstance(key, int) or key.isidentifier()]
+    keys = [key for key in first["loc"] if not _is_union_member(key)]
     place = ".".join(map(str, keys))
     prefix = f"{path}: " if path else ""
     if first["type"] in ("invalid_key", "string_unicode"):  # a key that is no text, or not UTF-8
@@ -186,27 +187,40 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
             f"{prefix}Unknown setting {quoted(first['input'], 40)}. See --schema for those known."
         )
     if first["type"] == "extra_forbidden":
-        known = _known_keys(kind, first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        known = _known_keys(kind, keys[:-1])
+        near = difflib.get_close_matches(str(keys[-1]), known, n=1)
         cure = f"Did you mean {near[0]!r}?" if near else f"Known there: {', '.join(known)}."
         return f"{prefix}Unknown setting {place!r}. {cure}"
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{prefix}{place + ': ' if place else ''}{rule}"
+    # --set reaches no item of a list
+    whole = ".".join(takewhile(lambda key: not key.isdigit(), map(str, keys)))
     return (
         f"{prefix}{place}: {rule}. Received {quoted(first['input'])}. Change it there or with --set"
-        f" {place}=..."
+        f" {whole}=..."
     )
 
 
-def _known_keys(kind: type[Settings], location: tuple[int | str, ...]) -> list[str]:
+def _is_union_member(key: int | str) -> bool:
+    """Whether a step of the place of an error is the type that was tried, as pydantic names it."""
+    return isinstance(key, str) and (
+        key in ("str", "int", "float", "bool") or "[" in key or key.startswith("constrained-")
+    )
+
+
+def _known_keys(kind: type[Settings], location: Sequence[int | str]) -> list[str]:
+    kinds: set[Any] = {kind}
     for key in location:
-        field = kind.model_fields.get(str(key))
-        inner = field and field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, Settings)):
-            return []
-        kind = inner
-    return list(kind.model_fields)
+        if isinstance(key, str):
+            fields = {k: v for some in kinds for k, v in _fields(some).items()}
+            kinds = _leaves(fields[key].annotation) if key in fields else set()
+    return [key for some in kinds for key in _fields(some)]
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    is_settings = isinstance(kind, type) and issubclass(kind, Settings)
+    return kind.model_fields if is_settings else {}
 
 
 def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from segment.annotations.area_of_interest import AreaOfInterest, check_area
 from segment.annotations.areas import name_area
 from segment.boundaries import check_boundary_width
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat
+from segment.core.errors import InputError
 from segment.core.labels.classes import ClassTable
 from segment.core.reports.timing import Clock
 from segment.map_outputs.polygons import check_options, choose_format
@@ -84,6 +86,11 @@ class MapOptions(ViewOptions):
             object.__setattr__(self, "aoi", tuple(self.aoi.ravel().tolist()))
         check_area(self.aoi)
         check_count(self.suggest)
+        timing = self.timing
+        if not isinstance(timing, bool) and not (isinstance(timing, float) and isfinite(timing)):
+            raise InputError(
+                f"timing: True, False or a moment of time.monotonic(). Received {timing!r}."
+            )
         object.__setattr__(self, "polygons", choose_format(self.polygons))
 
     @property

@@ -174,7 +174,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
         description = opened.describe(network.identity, network.runtime)
         made_of = opened.made_of(description)
         if resume and not overwrite and (earlier := planned.found(made_of)):
-            return earlier
+            return earlier.with_note_on_timing(options)
         overwrite |= planned.has_holes(made_of)
         stage = stack.enter_context(
             staged_files(Path(output), names, overwrite, description if resume else None)

@@ -1,6 +1,6 @@
 """Result of mapping a scene: output files, counts of pixels, and the report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,23 @@ class SceneMap(SceneOutputs):
         """Paths of the styles and sidecars that the rasters and pictures can have beside them."""
         rasters = [file for file in (self.classes, self.confidence, self.mask) if file]
         return [file.with_name(name) for file in rasters for name in companions(file)]
+
+    def with_note_on_timing(self, options: MapOptions) -> "SceneMap":
+        """Adds to a map that existed already what its seconds are.
+
+        Args:
+            options: What is asked for.
+
+        Returns:
+            The map with a further note; the same if it has no timing and none is asked for.
+        """
+        if "timing" in self.report:
+            note = "The seconds are those of the call that mapped it."
+        elif options.timing is not False:
+            note = "Its time was not measured. Add --overwrite to map it again."
+        else:
+            return self
+        return replace(self, report=self.report | {"notes": [*self.report["notes"], note]})
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draws the map over the scene, with a legend.

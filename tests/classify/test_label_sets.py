@@ -57,4 +57,16 @@ def test_a_view_sums_the_classes_of_each_label():
     assert view.names == ["woods", "lake or stream"]  # no image tells these apart
     p = np.array([[0.1, 0.4, 0.3, 0.2], [0.7, 0.1, 0.1, 0.1]], np.float32)
     assert view.probabilities(p) == pytest.approx(np.array([[0.1, 0.5], [0.7, 0.2]]))
-    assert view.reference([(2, 3), (0,)]).tolist() == [[0, 1], [1, 0]]
+    assert view.admitted([(2, 3), (0,)]).tolist() == [[0, 1], [1, 0]]
+    assert "the sum of those of the classes" in view.how
+
+
+def test_classes_are_scored_where_labels_overlap():
+    """The sum of a wide label is never below that of a label within it."""
+    label_map = {"woods": ["forest"], "green": ["forest", "meadow"], "lake": ["pond"]}
+    view = LabelView.of("rsscn7", label_map, NAMES)
+    assert view.names == NAMES[:3]
+    p = np.array([[0.5, 0.3, 0.1, 0.1], [0.2, 0.5, 0.2, 0.1], [0.2, 0.5, 0.2, 0.1]], np.float32)
+    assert view.probabilities(p) == pytest.approx(p[:, :3])
+    assert view.admitted([(0,), (0, 1), (2,)]).tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert "overlap" in view.how

@@ -160,3 +160,30 @@ def test_absurd_options_are_refused_in_one_line(tmp_path, monkeypatch, capsys, w
     assert run(work.__wrapped__, arguments) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and len(said) < 600 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "kind, override, message",
+    [
+        (
+            ClassifyConfig,
+            "data.collections=[{path: a, clases: {}}]",
+            "Unknown setting 'data.collections.0.clases'. Did you mean 'classes'?",
+        ),
+        (
+            Config,
+            "data.collections=[{path: a, labels: {path: b, x: 1}}]",
+            "Unknown setting 'data.collections.0.labels.0.x'. Known there: path, field, layer,",
+        ),
+        (
+            ClassifyConfig,
+            "data.collections=[{path: a, classes: {river lake: 3}}]",
+            "data.collections.0.classes.river lake: Input should be a valid string. Received 3."
+            " Change it there or with --set data.collections=...",
+        ),
+    ],
+)
+def test_faults_inside_of_lists_name_the_key_and_a_cure_that_works(kind, override, message):
+    with pytest.raises(InputError) as error:
+        load_settings(kind, None, [override])
+    assert str(error.value).startswith(message)

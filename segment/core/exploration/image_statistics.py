@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.pixels.components import Components, Vectors, principal_components
 from segment.core.pixels.geometry import resize
 from segment.core.pixels.near_duplicates import Fingerprint, fingerprint
@@ -154,9 +154,17 @@ class PixelMeter:
 
         Returns:
             Statistics of at least one image.
+
+        Raises:
+            InputError: If no pixel of any image is valid.
         """
-        components = leading_components(self._vectors)
-        return PixelStatistics(self._prints, np.concatenate(self._values), components)
+        components, values = leading_components(self._vectors), np.concatenate(self._values)
+        if not len(values):
+            raise InputError(
+                f"No pixel of the {counted(len(self._prints), 'image')} is valid, all are nodata."
+                " Correct their nodata value, or take other images."
+            )
+        return PixelStatistics(self._prints, values, components)
 
 
 def leading_components(vectors: Vectors) -> Components | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.splits import PARTS, Part
 
 NONE = -1
@@ -127,9 +127,10 @@ def split_blocks(
             break
     if best is None:
         raise InputError(
-            f"data.split=block needs more ground: {len(boxes)} labelled tiles leave a part without"
-            " one once half a tile is kept between parts. Label more of the scene, cut smaller"
-            " tiles, or set data.split=patch (neighbours then leak, and scores are too good)."
+            f"data.split=block needs more ground: {counted(len(boxes), 'labelled tile')} cannot"
+            " fill each part once half a tile is kept between parts. Label more of the scene, cut"
+            " smaller tiles, or set data.split=patch (neighbours then leak, and scores are too"
+            " good)."
         )
     lacks = (tiles.held(best) == 0) & (places > 0)
     missing = {

@@ -112,3 +112,13 @@ def test_folders_and_collections_exclude_each_other(two):
         settings(two, "data.label_map={a: forest}")
     with pytest.raises(InputError, match=r"collections need data.classes"):
         load_settings(Config, None, ["data.collections=[{path: aid}]"])
+
+
+def test_a_root_without_collections_is_refused():
+    with pytest.raises(InputError, match=r"data\.root is of data\.collections, which is missing"):
+        load_settings(Config, None, ["data.root=x"])
+
+
+def test_only_training_reads_collections(two):
+    with pytest.raises(InputError, match="which only classify-train reads. Leave it out"):
+        find_images([two / "aid"], settings(two))

@@ -98,6 +98,8 @@ def test_unsure_has_a_name_a_colour_and_a_value_of_its_own() -> None:
     taken = [*TABLE[:2], Class(name="Unsure", color="#DCDCDC", value=2)]
     assert shown_classes(info(0.5, taken)).names[3] == "unsure (none of these)"
     assert shown_classes(info(0.5, taken)).classes[3].color == "#C4C4C4"
+    greys = [Class(name=c, color=c, value=i) for i, c in enumerate(("#C4C4C4", "#FFFFFF"))]
+    assert len({c.color for c in shown_classes(info(0.5, [*greys, taken[2]])).classes}) == 4
 
 
 def test_the_detector_of_the_model_folder_is_asked(tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ def test_training_it_takes_a_setting_and_networks_are_compared_with_it(tmp_path)
         )
         run = classify.train(tmp_path / "data", tmp_path / kind, config)
         report = json.loads((tmp_path / kind / "report.json").read_text())
+        precision = json.loads((tmp_path / kind / "precision.json").read_text())
+        assert bool(precision["seconds"]) == (kind == "network")  # only what is trained in steps
         assert report["baseline"] == ({} if kind == "pca" else {"val": 1.0, "test": 1.0})
         if kind == "pca":
             assert run.test.report["accuracy"] == 1.0

@@ -262,6 +262,30 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, class_table):
     refused(file, VectorLabels(path=points, field="k"), "1 points", "--radius")
 
 
+def test_fields_of_lists_are_refused(tmp_path):
+    features = [
+        {"type": "Feature", "properties": {"kind": kind}, "geometry": None}
+        for kind in (["a", "b"], ["c"])
+    ]
+    path = tmp_path / "lists.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    refused(scene(tmp_path), VectorLabels(path=path, field="kind"), "'kind' holds lists or bytes")
+
+
+def test_names_that_differ_in_case_are_one_class(tmp_path):
+    file, places = scene(tmp_path), [box(0, 0, 9, 9), box(9, 0, 20, 9), box(20, 0, 30, 9)]
+    path = write(tmp_path / "cases.gpkg", places, kind=["road", "Road", "water"])
+    found = burned(file, VectorLabels(path=path, field="kind"))
+    assert found.class_table.names == ["Road", "water"]
+    assert found.read()[5, [5, 15, 25], 0].tolist() == [0, 0, 1]
+
+
+def test_digits_that_are_no_numbers_are_names(tmp_path):
+    path = write(tmp_path / "k.gpkg", [box(0, 0, 9, 9), box(9, 0, 20, 9)], kind=["²", "1"])
+    found = burned(scene(tmp_path), VectorLabels(path=path, field="kind"))
+    assert sorted(found.class_table.names) == ["1", "²"]
+
+
 def test_a_file_of_several_layers_asks_for_one(tmp_path):
     file = scene(tmp_path)
     path = tmp_path / "two.gpkg"

@@ -680,6 +680,24 @@ def test_timing_is_in_the_report_if_it_is_asked_for(tmp_path: Path) -> None:
     assert plain.classes.read_bytes() == result.classes.read_bytes()
 
 
+def test_the_seconds_of_a_map_that_existed_are_named_so(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif", 40, 40)
+    for first, again, note in (
+        (False, True, "Its time was not measured. Add --overwrite to map it again."),
+        (True, False, "The seconds are those of the call that mapped it."),
+    ):
+        out = tmp_path / f"{first}"
+        predict_scene(scene, FakeModel(), out, timing=first)
+        found = predict_scene(scene, FakeModel(), out, timing=again)
+        assert found.report["notes"][-1] == note and note in repr(found)
+
+
+@pytest.mark.parametrize("timing", [None, 1, "yes", float("nan")])
+def test_a_timing_that_is_no_moment_is_refused(tmp_path: Path, timing: object) -> None:
+    with pytest.raises(InputError, match=r"timing: True, False or a moment .* Received"):
+        predict_scene(tmp_path / "scene.tif", FakeModel(), timing=timing)
+
+
 @pytest.mark.parametrize("augment", [False, True])
 def test_a_scene_is_read_once_for_map_and_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: bool
