@@ -120,27 +120,6 @@ def change_settings(settings: S, values: Mapping[str, Any]) -> S:
     return _validate(type(settings), content)
 
 
-def load_run_settings(
-    kind: type[S], output: Path, path: Path | None, overrides: Sequence[str], resume: bool
-) -> S:
-    """Loads the settings of a run, as `load_settings` does.
-
-    Args:
-        kind: Class of the settings.
-        output: Folder of the run.
-        path: YAML file. Without one, a resumed run uses the settings stored in its folder.
-        overrides: As in `load_settings`.
-        resume: Whether the run is resumed.
-
-    Returns:
-        The validated settings.
-
-    Raises:
-        InputError: As in `load_settings`.
-    """
-    return load_settings(kind, output / CONFIG_FILE if resume and path is None else path, overrides)
-
-
 def _parse_override(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not all(name.strip().split(".")):

@@ -102,7 +102,10 @@ class BlockJob(ABC):
         try:
             write_block(path, arrays, state)
         except OSError as error:
-            raise _Unfit(self._unwritable(error)) from error
+            problem = error.strerror or str(error) or os.strerror(error.errno or 0)
+            raise _Unfit(
+                f"{self.folder}: cannot write blocks ({problem}). Free space there, or fix it."
+            ) from error
 
     def _require_fit(self, cores: int) -> None:
         """Checks scene, folder and model; raises _Unfit."""
@@ -116,10 +119,6 @@ class BlockJob(ABC):
                 pass
         except Exception as error:
             raise _Unfit(_in_a_line(error)) from error
-
-    def _unwritable(self, error: OSError) -> str:
-        problem = error.strerror or str(error) or os.strerror(error.errno or 0)
-        return f"{self.folder}: cannot write blocks ({problem}). Free space there, or fix it."
 
 
 def compute_block(job: BlockJob, block: Block) -> None:
