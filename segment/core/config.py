@@ -1,6 +1,5 @@
 """Settings: YAML files and `a.b=value` overrides, validated as pydantic models."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -8,7 +7,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from segment.core.errors import InputError, quoted
+from segment.core.errors import InputError, quoted, suggest
 from segment.core.recipes import settings_file
 from segment.core.yaml_text import parse_yaml, read_yaml
 
@@ -89,8 +88,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as YAML: {problem}") from error
+        raise InputError(f"{path}: cannot be read as YAML: {error}") from error
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise InputError(
@@ -162,8 +160,7 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
     prefix = f"{path}: " if path else ""
     if first["type"] == "extra_forbidden":
         known = _known_keys(kind, first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        cure = f"Did you mean {near[0]!r}?" if near else f"Known there: {', '.join(known)}."
+        cure = suggest(str(first["loc"][-1]), known, f"Known there: {', '.join(known)}.")
         return f"{prefix}Unknown setting {place!r}. {cure}"
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":

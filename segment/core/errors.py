@@ -1,7 +1,7 @@
 """Errors that users can cause and fix, and one-line messages for these and for system errors."""
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 _LONGEST = 500  # characters of a message
@@ -90,6 +90,36 @@ class MisfitError(InputError):
 
 class Interrupted(InputError):
     """Work stopped by the user (Ctrl-C). The message says what to do next."""
+
+
+def brief(problem: object, longest: int = 200) -> str:
+    """Returns the beginning of what a library reports, in one line.
+
+    Args:
+        problem: Error or text of the library.
+        longest: Largest length of the line in characters.
+
+    Returns:
+        The line.
+    """
+    return " ".join(str(problem).split())[:longest]
+
+
+def suggest(received: str, known: Sequence[str], otherwise: str) -> str:
+    """Suggests the known name that is like a received one.
+
+    Args:
+        received: Name that is not known.
+        known: Names that are.
+        otherwise: What to return if none of them is like it.
+
+    Returns:
+        The question whether that name was meant.
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(received, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else otherwise
 
 
 def counted(count: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.cluster.block_file import block_path, is_finished, write_block
 from segment.core.cluster.worker_model import ModelReference, kept_model
-from segment.core.errors import InputError
+from segment.core.errors import InputError, brief
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
 
@@ -149,5 +149,5 @@ def compute_block(job: BlockJob, block: Block) -> None:
 
 
 def _in_a_line(error: Exception) -> str:
-    line = " ".join(str(error).split())[:1000]
+    line = brief(error, 1000)
     return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"
