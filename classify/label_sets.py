@@ -1,6 +1,5 @@
 """Label sets: an image is of one class, or of any of several that its label may mean."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, suggest
 
 LabelMap = dict[str, list[str]]
 """Names of the classes that each label of a collection may be; none for a label of no class."""
@@ -75,8 +74,7 @@ def admitted_classes(
 
 
 def _unknown(problem: str, received: str, known: Sequence[str]) -> InputError:
-    near = difflib.get_close_matches(received, known, n=1)
-    cure = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."
+    cure = suggest(received, known, f"There are: {', '.join(known)}.")
     return InputError(f"{problem}. {cure}")
 
 

@@ -1,10 +1,9 @@
 """Class mapping: which classes of the model the masks of a collection may mean."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from segment.collection_settings import Collection
-from segment.core.errors import InputError
+from segment.core.errors import InputError, suggest
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.label_sets import LabelSets
 
@@ -111,6 +110,5 @@ def wide_classes(one: Collection, target: ClassTable) -> list[str]:
 
 
 def _unknown(place: str, received: str, known: Sequence[str]) -> InputError:
-    near = difflib.get_close_matches(received, known, n=1)
-    cure = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
+    cure = suggest(received, known, f"Known are: {', '.join(known)}.")
     return InputError(f"{place}: there is no class {received!r}. {cure}")

@@ -25,6 +25,11 @@ from segment.core.model.folder import load_model_info
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+RUN_FILES = {
+    *("model.keras", "model.yaml", "tiles.npz", "config.yaml", "history.csv", "curves.png"),
+    *("precision.json", "report.json", "report.html", "checkpoints"),
+}
+"""Names of the files of a finished run."""
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 
@@ -109,6 +114,18 @@ def dubai() -> Path:
     if not folder.is_dir():
         pytest.skip("the Dubai images are not here")
     return folder
+
+
+def run_python(code: str, folder: Path) -> None:
+    """Runs code of a document in a folder, in a process of its own without a display."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
 
 
 def write_raster(path: Path, pixels: np.ndarray, **profile: object) -> Path:

@@ -14,6 +14,7 @@ import rasterio.shutil
 
 import segment
 from tests.benchmarks.figures import FIGURES, keep, table, with_tables
+from tests.conftest import run_python
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "decisions" not in page.parts)
@@ -99,14 +100,7 @@ def test_python_runs_as_it_is_shown(page, tmp_path):
                 block = block.replace(written, shorter)
             if server:
                 block = block.replace("http://127.0.0.1:7860", server.url.rstrip("/"))
-            done = subprocess.run(
-                [sys.executable, "-c", block],
-                cwd=tmp_path,
-                env=os.environ | {"MPLBACKEND": "Agg"},
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, f"{block}\n{done.stderr}"
+            run_python(block, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

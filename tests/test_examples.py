@@ -11,6 +11,7 @@ import rasterio
 import classify
 import segment
 from segment.bundled import BUNDLED
+from tests.classify.conftest import SMALL
 from tests.conftest import write_raster
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -59,13 +60,7 @@ def test_pictures_are_sorted_into_folders(tmp_path):
                 tmp_path / "data" / kind / f"{kind}{number}.png",
                 noise.clip(0, 255).astype(np.uint8),
             )
-    quick = [
-        "model.backbone=baseline",
-        "model.weights=none",
-        "data.size=32",
-        "data.resize=32",
-        "training.epochs=6",
-    ]
+    quick = [*SMALL, "training.epochs=6"]
     classify.train(
         tmp_path / "data",
         tmp_path / "run",

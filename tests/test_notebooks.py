@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import run_python
 from tests.test_tutorial import AS_WRITTEN
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ipynb"))
@@ -46,11 +45,4 @@ def test_cells_run_one_after_another(notebook, tmp_path):
     if AS_WRITTEN not in os.environ:
         for written, shorter in SHORTER.items():
             code = code.replace(written, shorter)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=os.environ | {"MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_python(code, tmp_path)

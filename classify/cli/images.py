@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from classify.bundled import BUNDLED
-from segment.core.choices import Runtime
 from segment.core.cli.batch import attempt_each, report_each, require_all
 from segment.core.cli.command import entry_point
 from segment.core.cli.options import (
@@ -27,6 +26,7 @@ from segment.core.progress import JsonLines, say_result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from segment.core.model.info import ModelInfo
     from segment.core.raster.sources import Source
 
 
@@ -125,25 +125,17 @@ def predict(
     info.require_task("classify")
     if grid is not None:
         require_own_names(sources)
-        options: dict[str, Any] = {"grid": grid, "augment": augment, "smooth": smooth}
-        options["overwrite"] = overwrite
+        options: dict[str, Any] = {"grid": grid, "scale": scale, "runtime": runtime}
+        options |= {"augment": augment, "smooth": smooth, "overwrite": overwrite}
         if cluster is None:
             require_cluster(block)
-            _label_scenes(sources, model, output, runtime, console, options | {"scale": scale})
+            _label_scenes(sources, model, info, output, console, options)
             return
         from classify.cluster.scenes import label_scenes
 
         with console.progress() as progress:
             done = label_scenes(
-                sources,
-                model,
-                output,
-                cluster=cluster,
-                block=block,
-                scale=scale,
-                runtime=runtime,
-                progress=progress,
-                **options,
+                sources, model, output, cluster=cluster, block=block, progress=progress, **options
             )
             report_each("classify-predict", done, len(sources), progress)
         return
@@ -176,8 +168,8 @@ def predict(
 def _label_scenes(
     sources: "Sequence[Source]",
     model: Path,
+    info: "ModelInfo",
     output: Path,
-    runtime: Runtime,
     console: ConsoleOptions,
     options: dict[str, Any],
 ) -> None:
@@ -187,10 +179,7 @@ def _label_scenes(
     """
     from classify.labelling.scene import label_scene, open_scene
     from classify.labelling.scene_inputs import scaled_sources
-    from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
-
-    info = load_model_info(model)
 
     scale = options["scale"]
 
@@ -205,7 +194,7 @@ def _label_scenes(
             fit: "list[Source]",
         ) -> "tuple[list[Source], Callable[[Source], None]]":
             scaled = scaled_sources(fit, info, scale, progress)
-            network = load_model(model, runtime, progress=progress)
+            network = load_model(model, options["runtime"], progress=progress)
 
             def label_one(source: "Source") -> None:
                 # the scale is that of the source

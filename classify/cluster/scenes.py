@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from classify.bundled import BUNDLED
-from classify.cluster.assemble import CellAssembly
+from classify.cluster.cell_job import CellAssembly
 from classify.labelling.inference import label_info
 from classify.labelling.result import SceneLabels
 from classify.labelling.scene_inputs import scaled_sources

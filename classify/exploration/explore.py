@@ -1,6 +1,7 @@
 """Exploration of labelled images before training: a report on what they are and what to fix."""
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -10,22 +11,30 @@ from classify.config import ImageSettings
 from classify.data.class_folders import folder_notes
 from classify.data.headers import Bands, find_bands
 from classify.data.images import Data, LabelledImage, data_folders, find_images
-from classify.data.pixels import is_picture_with_palette, orientation_notes, read_pixels
+from classify.data.pixels import is_picture_with_palette, orientation_notes, prepare, read_pixels
 from classify.exploration.checks import CHECKS
-from classify.exploration.page import page_content
 from classify.exploration.summary import ImageSummary
 from classify.labelling.inference import label_info, read_input
 from segment.core.errors import counted
 from segment.core.exploration.features import differing_pixels, feature_components
-from segment.core.exploration.image_statistics import PixelMeter, SeenImage, read_each
-from segment.core.exploration.report import Exploration, report_exploration
+from segment.core.exploration.image_statistics import (
+    PixelMeter,
+    SeenImage,
+    read_each,
+    without_extremes,
+)
+from segment.core.exploration.report import Exploration, PageContent, Picture, report_exploration
 from segment.core.exploration.summary import ExploredImage, name_bands
 from segment.core.model.folder import load_model_info
 from segment.core.model.runtime import load_model
 from segment.core.outputs import refuse_existing
 from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source
+from segment.core.reports.figures import displayable
 from segment.core.reports.page import REPORT_FILES
+
+_EXAMPLES = 12  # images of a class
+_EDGE = 256  # pixels of the shorter side, at most
 
 
 def explore(
@@ -129,7 +138,7 @@ def explore(
         unusable={str(images[row].path): why for row, why in problems.items()},
     )
     collections = ", ".join(dict.fromkeys(image.collection for image in images))
-    content = page_content(summary, collections, bands.rgb, seed)
+    content = _page_content(summary, collections, bands.rgb, seed)
     return report_exploration(output, summary, CHECKS, content, overwrite)
 
 
@@ -154,3 +163,41 @@ def _read_header(
         )
         kind = 3 if palette else len(raster.bands), raster.dtype.name
         return explored, kind, found if all(found) and not palette else []
+
+
+def _page_content(
+    data: ImageSummary, collections: str, rgb: tuple[int, int, int], seed: int
+) -> PageContent:
+    """Collects what the page shows; `rgb` are the positions of red, green and blue."""
+    table, parts = data.class_table, [part for part, count in data.parts.items() if count]
+    read = partial(_read_picture, rgb=rgb)
+    random = np.random.default_rng(seed)
+
+    def examples() -> Iterator[tuple[str, list[tuple[str, Picture]]]]:
+        for name in table.names:
+            sources = [image.source for image in data.images if name in image.labels]
+            chosen = sorted(random.permutation(len(sources))[:_EXAMPLES])
+            yield f"{name}: random images.", [(sources[i].name, read(sources[i])) for i in chosen]
+
+    return PageContent(
+        title=f"{collections}: labelled images",
+        facts=[("Images", len(data.images) + len(data.unusable)), ("Usable", len(data.images))],
+        unit="images",
+        class_columns={
+            part: [
+                sum(image.part == part and name in image.labels for image in data.images)
+                for name in table.names
+            ]
+            for part in parts
+        },
+        galleries=examples(),
+        colors={c.name: c.map_color for c in table.classes},
+        apart="Classes that are apart are easy to tell apart; classes that overlap need more"
+        " images, or are labelled unclearly.",
+        read=lambda image: read(image.source),
+    )
+
+
+def _read_picture(source: Source, rgb: tuple[int, int, int]) -> Picture:
+    pixels = without_extremes(read_pixels(source)[0])
+    return displayable(prepare(pixels, min(_EDGE, *pixels.shape[:2]))[..., list(rgb)])

@@ -38,7 +38,7 @@ from segment.core.progress import Progress
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
 from segment.core.training.checkpoints import CHECKPOINT, load_history
-from segment.core.training.finished_run import Results, Run, finish_run
+from segment.core.training.finished_run import Results, Run
 from segment.core.training.history import Row
 from segment.core.training.loop import fit
 from segment.core.training.session import Training, start_session
@@ -204,23 +204,17 @@ def _finish(
         if part == "val":
             grids.report(page, best)
 
-    return finish_run(
-        output,
-        network,
-        info,
-        history,
-        Results(
-            scores=results,
-            monitor=_MONITOR,
-            panels=_PANELS,
-            facts=[
-                ("Training images", info.training["images"]["train"]),
-                ("Values of a latent", best.latent),
-            ],
-            add_scores=add_scores,
-            figures={"data": [str(folder.resolve()) for folder in folders]},
-        ),
-    )
+    return Results(
+        scores=results,
+        monitor=_MONITOR,
+        panels=_PANELS,
+        facts=[
+            ("Training images", info.training["images"]["train"]),
+            ("Values of a latent", best.latent),
+        ],
+        add_scores=add_scores,
+        figures={"data": [str(folder.resolve()) for folder in folders]},
+    ).write(output, network, info, history)
 
 
 def _describe(

@@ -30,7 +30,7 @@ from segment.core.model.record import TrainingRecord, load_record
 from segment.core.progress import Progress
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS, Part
-from segment.core.training.finished_run import Results, Run, finish_run
+from segment.core.training.finished_run import Results, Run
 from segment.core.training.history import Row
 from segment.core.training.session import Session
 
@@ -110,37 +110,31 @@ def finish_training(
         add_scores(page, heading, results[part], scored[part], data.class_table)
 
     temperature = label_info(info).temperature
-    return finish_run(
-        session.folder,
-        best,
-        info,
-        history,
-        Results(
-            scores=results,
-            monitor=f"val_{monitored_score(data)}",
-            panels=panels(data.multi_label),
-            facts=[
-                ("Training images", info.training["images"]["train"]),
-                ("Left out as unreadable", len(found.unreadable)),
-                ("Images that a later part holds too", len(found.leaks)),
-                ("Temperature", temperature),
-                ("Calibration error before", error),
-                ("Answers are unsure below", "never" if doubt is None else doubt.threshold),
-                *(
-                    (f"Principal components and a linear classifier, {part}", figure)
-                    for part, figure in compared.items()
-                ),
-            ],
-            add_scores=add,
-            figures={
-                "temperature": temperature,
-                "calibration_error_before_temperature": error,
-                "baseline": compared,
-                "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
-                "duplicates": [str(leak) for leak in found.leaks],
-            },
-        ),
-    )
+    return Results(
+        scores=results,
+        monitor=f"val_{monitored_score(data)}",
+        panels=panels(data.multi_label),
+        facts=[
+            ("Training images", info.training["images"]["train"]),
+            ("Left out as unreadable", len(found.unreadable)),
+            ("Images that a later part holds too", len(found.leaks)),
+            ("Temperature", temperature),
+            ("Calibration error before", error),
+            ("Answers are unsure below", "never" if doubt is None else doubt.threshold),
+            *(
+                (f"Principal components and a linear classifier, {part}", figure)
+                for part, figure in compared.items()
+            ),
+        ],
+        add_scores=add,
+        figures={
+            "temperature": temperature,
+            "calibration_error_before_temperature": error,
+            "baseline": compared,
+            "unreadable": {str(path): problem for path, problem in found.unreadable.items()},
+            "duplicates": [str(leak) for leak in found.leaks],
+        },
+    ).write(session.folder, best, info, history)
 
 
 def _doubt(

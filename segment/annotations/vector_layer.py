@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, suggest
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,7 @@ def _choose(path: Path, layers: Sequence[str], layer: str | None, option: str) -
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    return f"Did you mean {near[0]!r}?" if near else f"It has: {_listed(known) or 'none'}."
+    return suggest(name, known, f"It has: {_listed(known) or 'none'}.")
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:

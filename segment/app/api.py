@@ -9,8 +9,7 @@ from gradio.events import api
 
 from segment.app.jobs.job import Job, Kind
 from segment.app.jobs.labelling import LabelSettings, label_uploads
-from segment.app.jobs.map_settings import Settings
-from segment.app.jobs.mapping import map_upload
+from segment.app.jobs.mapping import Settings, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import AT_ONCE, Jobs
 from segment.app.uploads.visitors import identify_visitor, refuse

@@ -1,6 +1,5 @@
 """Settings: YAML files and `a.b=value` overrides, validated as pydantic models."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from segment.core.errors import InputError, quoted
+from segment.core.errors import InputError, quoted, suggest
 from segment.core.recipes import settings_file
 from segment.core.yaml_text import parse_yaml, read_yaml
 
@@ -90,8 +89,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as YAML: {problem}") from error
+        raise InputError(f"{path}: cannot be read as YAML: {error}") from error
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise InputError(
@@ -119,27 +117,6 @@ def change_settings(settings: S, values: Mapping[str, Any]) -> S:
     for key, value in values.items():
         _put(content, key, value)
     return _validate(type(settings), content)
-
-
-def load_run_settings(
-    kind: type[S], output: Path, path: Path | None, overrides: Sequence[str], resume: bool
-) -> S:
-    """Loads the settings of a run, as `load_settings` does.
-
-    Args:
-        kind: Class of the settings.
-        output: Folder of the run.
-        path: YAML file. Without one, a resumed run uses the settings stored in its folder.
-        overrides: As in `load_settings`.
-        resume: Whether the run is resumed.
-
-    Returns:
-        The validated settings.
-
-    Raises:
-        InputError: As in `load_settings`.
-    """
-    return load_settings(kind, output / CONFIG_FILE if resume and path is None else path, overrides)
 
 
 def _parse_override(text: str) -> tuple[str, Any]:
@@ -188,8 +165,7 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
         )
     if first["type"] == "extra_forbidden":
         known = _known_keys(kind, keys[:-1])
-        near = difflib.get_close_matches(str(keys[-1]), known, n=1)
-        cure = f"Did you mean {near[0]!r}?" if near else f"Known there: {', '.join(known)}."
+        cure = suggest(str(keys[-1]), known, f"Known there: {', '.join(known)}.")
         return f"{prefix}Unknown setting {place!r}. {cure}"
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":

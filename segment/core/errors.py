@@ -2,7 +2,7 @@
 
 import errno
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from zipfile import BadZipFile
 
@@ -98,6 +98,36 @@ class MisfitError(InputError):
 
 class Interrupted(InputError):
     """Work stopped by the user (Ctrl-C). The message says what to do next."""
+
+
+def brief(problem: object, longest: int = 200) -> str:
+    """Returns the beginning of what a library reports, in one line.
+
+    Args:
+        problem: Error or text of the library.
+        longest: Largest length of the line in characters.
+
+    Returns:
+        The line.
+    """
+    return " ".join(str(problem).split())[:longest]
+
+
+def suggest(received: str, known: Sequence[str], otherwise: str) -> str:
+    """Suggests the known name that is like a received one.
+
+    Args:
+        received: Name that is not known.
+        known: Names that are.
+        otherwise: What to return if none of them is like it.
+
+    Returns:
+        The question whether that name was meant.
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(received, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else otherwise
 
 
 def counted(count: int, noun: str) -> str:

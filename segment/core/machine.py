@@ -31,17 +31,6 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def limit_threads(cores: int) -> None:
-    """Limits the cores that TensorFlow uses if it is loaded later by this process.
-
-    Limits that the user has set are kept.
-
-    Args:
-        cores: Largest number of cores.
-    """
-    os.environ |= thread_limits(cores)
-
-
 def thread_limits(cores: int) -> dict[str, str]:
     """Returns the environment variables that limit the cores TensorFlow uses in a process.
 

@@ -13,7 +13,7 @@ from segment.core.model.record import TrainingRecord, load_record
 from segment.core.progress import Progress
 from segment.core.reports.page import Report
 from segment.core.splits import Part
-from segment.core.training.finished_run import Results, Run, finish_run
+from segment.core.training.finished_run import Results, Run
 from segment.core.training.history import Row
 from segment.core.training.session import Session
 from segment.data.dataset import TileDataset
@@ -63,29 +63,23 @@ def finish_training(
         tiles, predict = scored[part], best.predict_on_batch
         add_scores(page, heading, results[part], tiles, predict, data.class_table)
 
-    return finish_run(
-        session.folder,
-        best,
-        info,
-        history,
-        Results(
-            scores=results,
-            monitor=MONITOR,
-            panels=PANELS,
-            facts=[
-                ("Training tiles", info.training["tiles"]["train"]),
-                ("Temperature", temperature),
-                ("Calibration error before", error),
-                *data.facts,
-            ],
-            add_scores=add,
-            figures={
-                "temperature": temperature,
-                "calibration_error_before_temperature": error,
-                "masks": data.masks,
-            },
-        ),
-    )
+    return Results(
+        scores=results,
+        monitor=MONITOR,
+        panels=PANELS,
+        facts=[
+            ("Training tiles", info.training["tiles"]["train"]),
+            ("Temperature", temperature),
+            ("Calibration error before", error),
+            *data.facts,
+        ],
+        add_scores=add,
+        figures={
+            "temperature": temperature,
+            "calibration_error_before_temperature": error,
+            "masks": data.masks,
+        },
+    ).write(session.folder, best, info, history)
 
 
 def _calibrate(

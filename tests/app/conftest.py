@@ -53,8 +53,7 @@ def server(models) -> Iterator[object]:
 @pytest.fixture
 def map_it(monkeypatch):
     """Maps a file with a model whose class is the value of the first band."""
-    from segment.app.jobs.map_settings import Settings
-    from segment.app.jobs.mapping import map_upload
+    from segment.app.jobs.mapping import Settings, map_upload
     from segment.app.jobs.models import OfferedModels
     from segment.app.jobs.queue import Jobs
 

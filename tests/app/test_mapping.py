@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segment.app.jobs.map_settings import Settings
-from segment.app.jobs.mapping import find_probabilities
+from segment.app.jobs.mapping import Settings, find_probabilities
 from segment.core.errors import InputError
 from segment.core.maps.scene_outputs import format_area
 from tests.fakes import NAMES

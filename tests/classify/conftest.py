@@ -21,6 +21,8 @@ QUICK = [
     "data.resize=0",
     "training.batch_size=8",
 ]
+SMALL = ["model.backbone=baseline", "model.weights=none", "data.size=32", "data.resize=32"]
+"""Settings of a small network for pictures of 32 pixels."""
 CLASSES = ("field", "river", "town")
 
 
@@ -49,6 +51,16 @@ def picture(
         60 + 60 * (label % 3), 30, (size, size, bands)
     )
     return np.clip(noise, 0, 255).astype(dtype)
+
+
+def write_shades(
+    folder: Path, levels: Mapping[str, float], count: int, spread: float = 10, size: int = 32
+) -> None:
+    """Pictures of noise in a folder per class, which differ in brightness."""
+    for name, level in levels.items():
+        for number in range(count):
+            noise = np.random.default_rng(number).normal(level, spread, (size, size, 3))
+            write_raster(folder / name / f"{number}.png", noise.clip(0, 255).astype(np.uint8))
 
 
 def write_class(

@@ -9,10 +9,11 @@ import pytest
 
 from classify.bundled import BUNDLED
 from classify.cli import predict
-from classify.config import ModelSettings
+from classify.config import Config, ModelSettings
 from classify.training.evaluation import evaluate
 from classify.training.models import build_model
 from segment.core.cli.command import run
+from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.folder import load_model_info
 from segment.core.pixels.normalise import BandStatistics

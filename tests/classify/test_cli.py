@@ -13,23 +13,16 @@ import yaml
 
 from classify import cli
 from segment.core.cli.command import run
+from tests.classify.conftest import SMALL
 from tests.conftest import write_raster
 
 pytestmark = pytest.mark.heavy
 
 
 QUICK = [
-    *(
-        "--set",
-        "model.backbone=baseline",
-        "--set",
-        "model.weights=none",
-        "--set",
-        "data.size=32",
-        "--set",
-        "data.resize=32",
-    ),
-    *("--set", "training.epochs=2", "--set", "training.batch_size=8"),
+    part
+    for setting in (*SMALL, "training.epochs=2", "training.batch_size=8")
+    for part in ("--set", setting)
 ]
 
 

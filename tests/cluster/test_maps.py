@@ -86,17 +86,11 @@ def map_both_ways(
 ) -> tuple[SceneMap, SceneMap]:
     """Maps a scene into `alone` and, by a cluster, into `together`: all files are the same."""
     alone = predict_scene(scene, model, folder / "alone", **inputs, **options)
-    (done,) = predict_scenes(
-        [scene],
-        model,
-        folder / "together",
-        cluster=cluster.address,
-        block=block,
-        options=MapOptions(**options),
-        **inputs,
-    )
+    inputs |= {"options": MapOptions(**options), "block": block}
+    together = folder / "together"
+    (done,) = predict_scenes([scene], model, together, cluster=cluster.address, **inputs)
     assert not done.problems
-    assert_same_files(folder / "alone", folder / "together")
+    assert_same_files(folder / "alone", together)
     assert figures(done.result.report) == figures(alone.report)
     return alone, done.result
 

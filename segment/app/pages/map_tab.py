@@ -7,8 +7,7 @@ from typing import Any
 import gradio
 
 from segment.app.jobs.job import Kind
-from segment.app.jobs.map_settings import Settings
-from segment.app.jobs.mapping import Mapped, find_probabilities, map_upload
+from segment.app.jobs.mapping import Mapped, Settings, find_probabilities, map_upload
 from segment.app.jobs.models import OfferedModels
 from segment.app.jobs.queue import Jobs
 from segment.app.pages.components import (

@@ -46,7 +46,7 @@ def entry_point(function: Callable[..., None]) -> Callable[[], None]:
         A function without arguments that runs the command and exits.
     """
     function = spread_options(function)
-    main = _console_script(function)
+    main = entry_group("", [function])
     main.__doc__ = function.__doc__
     main.__wrapped__ = function  # type: ignore[attr-defined]
     return main
@@ -56,21 +56,16 @@ def entry_group(name: str, functions: Sequence[Callable[..., None]]) -> Callable
     """Creates a console script with several commands, chosen by its first argument.
 
     Args:
-        name: Name of the console script.
+        name: Name of the console script; empty as for `run`.
         functions: The commands, as in `entry_point`.
 
     Returns:
         A function without arguments that runs the command and exits.
     """
-    return _console_script(functions, name)
 
-
-def _console_script(
-    work: Callable[..., None] | Sequence[Callable[..., None]], name: str = ""
-) -> Callable[[], None]:
     def main() -> None:
         try:
-            sys.exit(run(work, sys.argv[1:], name))
+            sys.exit(run(functions, sys.argv[1:], name))
         except KeyboardInterrupt:
             sys.exit(INPUT_FAULT)
 

@@ -40,9 +40,10 @@ def training(
     Raises:
         InputError: If settings are invalid, or the other machines do not answer.
     """
-    from segment.core.config import load_run_settings
+    from segment.core.config import CONFIG_FILE, load_settings
 
-    settings = load_run_settings(kind, output, options.config, options.settings, options.resume)
+    file = options.config or (output / CONFIG_FILE if options.resume else None)
+    settings = load_settings(kind, file, options.settings)
     if count_machines() > 1:
         print(f"waiting for {count_machines()} machines to join", file=sys.stderr, flush=True)
     load_keras(join=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.cluster.block_file import block_path, is_finished, write_block
 from segment.core.cluster.worker_model import ModelReference, kept_model
-from segment.core.errors import InputError
+from segment.core.errors import InputError, brief
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
 
@@ -102,7 +102,10 @@ class BlockJob(ABC):
         try:
             write_block(path, arrays, state)
         except OSError as error:
-            raise _Unfit(self._unwritable(error)) from error
+            problem = error.strerror or str(error) or os.strerror(error.errno or 0)
+            raise _Unfit(
+                f"{self.folder}: cannot write blocks ({problem}). Free space there, or fix it."
+            ) from error
 
     def _require_fit(self, cores: int) -> None:
         """Checks scene, folder and model; raises _Unfit."""
@@ -116,10 +119,6 @@ class BlockJob(ABC):
                 pass
         except Exception as error:
             raise _Unfit(_in_a_line(error)) from error
-
-    def _unwritable(self, error: OSError) -> str:
-        problem = error.strerror or str(error) or os.strerror(error.errno or 0)
-        return f"{self.folder}: cannot write blocks ({problem}). Free space there, or fix it."
 
 
 def compute_block(job: BlockJob, block: Block) -> None:
@@ -150,5 +149,5 @@ def compute_block(job: BlockJob, block: Block) -> None:
 
 
 def _in_a_line(error: Exception) -> str:
-    line = " ".join(str(error).split())[:1000]
+    line = brief(error, 1000)
     return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, brief
 from segment.core.machine import available_cores
 
 if TYPE_CHECKING:
@@ -172,4 +172,4 @@ def _local_cluster(count: int) -> Iterator[Any]:
 def _problem(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer in {_PATIENCE} seconds"
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    return brief(error).rstrip(".") or type(error).__name__

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from segment.core.cluster.block_job import BlockFailed, BlockJob, WorkerUnfit, compute_block
 from segment.core.cluster.workers import Workers
-from segment.core.errors import counted
+from segment.core.errors import brief, counted
 from segment.core.raster.blocks import Block
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class _Window:
         elif isinstance(error, BlockFailed):
             task.problem = str(error)
         else:
-            task.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            task.problem = f"{type(error).__name__}: {brief(error, 300)}"
         task.failures += 1
         return False
 

@@ -1,6 +1,7 @@
 """The model that a worker process keeps loaded, and how it finds the model."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from segment.core.errors import InputError
-from segment.core.machine import limit_threads
+from segment.core.machine import thread_limits
 from segment.core.model.runtime import Model
 from segment.core.onnx_models.loading import load_model, model_checksums
 
@@ -113,7 +114,7 @@ def kept_model(reference: ModelReference, cores: int) -> Iterator[Model]:
 def _load(reference: ModelReference, cores: int) -> Model:
     folder = reference.locate()
     if reference.runtime == "keras":
-        limit_threads(cores)
+        os.environ |= thread_limits(cores)  # of TensorFlow, which is loaded later
     return load_model(folder, reference.runtime, cores=cores)
 
 

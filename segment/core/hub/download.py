@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, brief
 from segment.core.model.folder import (
     INFO_FILE,
     MODEL_FILE,
@@ -88,5 +88,6 @@ def _download(name: str, repository: str, revision: str | None) -> Path:
             " download it once."
         ) from error
     except (HfHubHTTPError, OSError) as error:
-        problem = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: the download failed: {problem}. Try again later.") from error
+        raise InputError(
+            f"{name}: the download failed: {brief(error)}. Try again later."
+        ) from error

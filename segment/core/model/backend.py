@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, brief
 
 MACHINES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 """Environment variable from which Keras reads the number of machines."""
@@ -108,7 +108,7 @@ def join_machines() -> None:
         keras.distribution.initialize()
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"The other machines do not respond: {' '.join(str(error).split())[:200]}. Name all of"
+            f"The other machines do not respond: {brief(error)}. Name all of"
             " them in KERAS_DISTRIBUTION_... and start each, see docs/cluster.md."
         ) from error
 

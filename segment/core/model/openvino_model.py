@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.choices import FASTEST
-from segment.core.errors import InputError
+from segment.core.errors import InputError, brief
 from segment.core.machine import available_cores
 from segment.core.model.conversion import import_openvino
 from segment.core.model.info import ModelInfo
@@ -193,9 +193,8 @@ def _read(core: Any, info: ModelInfo, file: Path) -> Any:
         network = core.read_model(file)
         require_finite(_constants(network))
     except (RuntimeError, ValueError) as error:
-        problem = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{file}: cannot be read as an OpenVINO model: {problem}. Export it again:"
+            f"{file}: cannot be read as an OpenVINO model: {brief(error)}. Export it again:"
             f" {info.task}-export {file.parent.parent} --overwrite"
         ) from error
     pixels, output = network.input().partial_shape, network.output().partial_shape

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import DAMAGE, InputError
+from segment.core.errors import DAMAGE, InputError, brief
 from segment.core.model.folder import INFO_FILE, RECORD_FILE
 from segment.core.model.footprints import Footprints
 from segment.core.outputs import staged
@@ -198,9 +198,8 @@ def load_record(folder: Path) -> TrainingRecord | None:
             raise ValueError("it refers to a CRS that it does not hold")
         return TrainingRecord(digests, parts, footprints)
     except DAMAGE as error:
-        problem = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{file}: not as training wrote it: {problem}. Restore the file, or delete it."
+            f"{file}: not as training wrote it: {brief(error)}. Restore the file, or delete it."
         ) from error
 
 

@@ -10,7 +10,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import DAMAGE, InputError
+from segment.core.errors import DAMAGE, InputError, brief
 from segment.core.model.info import ModelInfo
 from segment.core.outputs import staged
 from segment.core.pixels.novelty import NOVELTY_FILE, NoveltyDetector
@@ -198,5 +198,4 @@ def load_novelty(folder: Path, info: ModelInfo) -> NoveltyDetector | None:
         detector.score(np.zeros((info.tile, info.tile, info.bands), info.dtype))
         return detector
     except DAMAGE as error:
-        problem = " ".join(str(error).split())[:200]
-        raise InputError(f"{file}: damaged: {problem}. Restore it, or delete it.") from error
+        raise InputError(f"{file}: damaged: {brief(error)}. Restore it, or delete it.") from error

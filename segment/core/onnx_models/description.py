@@ -1,12 +1,11 @@
 """What is stated of an ONNX model: by a YAML file beside it, or else by its own metadata."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from segment.core.common_settings import BandNumber, PreprocessSettings
-from segment.core.config import Settings, load_settings
+from segment.core.config import Settings
 from segment.core.labels.classes import Class
 
 Activation = Literal["none", "softmax", "sigmoid"]
@@ -89,18 +88,3 @@ class Description(Settings):
         if self.normalises:
             metadata = {k: v for k, v in metadata.items() if k not in ("range", "mean", "std")}
         return Description.model_validate(metadata | stated)
-
-
-def load_description(path: Path | None) -> Description:
-    """Reads the YAML file beside an ONNX file.
-
-    Args:
-        path: The YAML file; None where there is none.
-
-    Returns:
-        The description, empty without a file.
-
-    Raises:
-        InputError: If the file cannot be read, or a key or value is not valid.
-    """
-    return load_settings(Description, path)

@@ -7,7 +7,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from segment.core.config import Settings
-from segment.core.errors import InputError
+from segment.core.errors import InputError, brief
 from segment.core.model.conversion import import_openvino
 from segment.core.model.info import ModelInfo, OpenVinoInfo
 from segment.core.model.weight_files import checksum
@@ -80,8 +80,7 @@ def read_network(path: Path, info: ModelInfo) -> Any:
         pixels, output = network.input().partial_shape, network.output().partial_shape
         sizes = pixels[3].get_length(), output[3].get_length()
     except (RuntimeError, IndexError) as error:
-        problem = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: cannot be read: {problem}. Delete its folder.") from error
+        raise InputError(f"{path}: cannot be read: {brief(error)}. Delete its folder.") from error
     if sizes != (info.bands, info.class_count):
         raise InputError(
             f"{path}: has {sizes[0]} bands and {sizes[1]} classes, {info.name} {info.bands} and"

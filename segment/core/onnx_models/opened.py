@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from segment.core.common_settings import PreprocessSettings
+from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.onnx_models.activation import choose_activation, probe
 from segment.core.onnx_models.class_names import choose_classes, choose_threshold
-from segment.core.onnx_models.description import Description, load_description
+from segment.core.onnx_models.description import Description
 from segment.core.onnx_models.files import description_file, source_checksums
 from segment.core.onnx_models.graph import (
     InputAxes,
@@ -95,7 +96,7 @@ def _open(file: Path, checksums: tuple[tuple[str, str], ...]) -> OpenedModel:
 
 def _read(file: Path, checksums: dict[str, str]) -> OpenedModel:
     graph = read_graph(file)
-    own = load_description(description_file(file))
+    own = load_settings(Description, description_file(file))
     metadata, notes = read_metadata(metadata_of(graph), own, file)
     stated = own.completed(metadata)
     axes = find_input_axes(graph, stated.model_copy(update={"tile": own.tile}), file)

@@ -81,52 +81,50 @@ class Results(Generic[E]):
     add_scores: Callable[[Report, str, Part], None]
     figures: Mapping[str, object] = field(default_factory=dict)
 
+    def write(
+        self, output: Path, network: "keras.Model", info: ModelInfo, history: list[Row]
+    ) -> Run[E]:
+        """Writes the best model with its scores, report.json, curves.png and report.html.
 
-def finish_run(
-    output: Path, network: "keras.Model", info: ModelInfo, history: list[Row], results: Results[E]
-) -> Run[E]:
-    """Writes the best model with its scores, report.json, curves.png and report.html.
+        Args:
+            output: Run folder.
+            network: Best network.
+            info: Description of the model.
+            history: One row per epoch.
 
-    Args:
-        output: Run folder.
-        network: Best network.
-        info: Description of the model.
-        history: One row per epoch.
-        results: Scores, and what the report holds besides.
-
-    Returns:
-        The finished run.
-    """
-    run = Run(output, history, results.scores["val"], results.scores.get("test"))
-    scores = {
-        part: {k: v for k, v in scored.report.items() if k != "confusion"}
-        for part, scored in results.scores.items()
-    }
-    save_model_folder(output, network, info.model_copy(update={"scores": scores}))
-    data = info.training["data"]
-    named = data if isinstance(data, str) else ", ".join(data)
-    facts = [
-        ("Data", named),
-        *results.facts,
-        ("Classes", ", ".join(info.class_table.names)),
-        ("Epochs", len(history)),
-        ("Best epoch", int(best_row(history, results.monitor)["epoch"])),
-        ("Backend", info.training["backend"]),
-    ]
-    if precision := load_precision(output):
-        facts.append(("Precision", precision))
-    page = training_report(f"{info.name} trained on {named}", facts, history, results.panels)
-    for part in results.scores:
-        results.add_scores(page, _PART_NAMES[part], part)
-    figures = {
-        "part": "validation",
-        **run.validation.report,
-        "test": run.test.report if run.test else None,
-        **results.figures,
-    }
-    with staged(output / REPORT_FILE, overwrite=True) as partial:
-        partial.write_text(json.dumps(figures, indent=2))
-    with staged(output / CURVES_FILE, overwrite=True) as partial:
-        plot_history(history, results.panels).savefig(partial, format="png", dpi=120)
-    page.write(output / PAGE_FILE)
-    return run
+        Returns:
+            The finished run.
+        """
+        run = Run(output, history, self.scores["val"], self.scores.get("test"))
+        scores = {
+            part: {k: v for k, v in scored.report.items() if k != "confusion"}
+            for part, scored in self.scores.items()
+        }
+        save_model_folder(output, network, info.model_copy(update={"scores": scores}))
+        data = info.training["data"]
+        named = data if isinstance(data, str) else ", ".join(data)
+        facts = [
+            ("Data", named),
+            *self.facts,
+            ("Classes", ", ".join(info.class_table.names)),
+            ("Epochs", len(history)),
+            ("Best epoch", int(best_row(history, self.monitor)["epoch"])),
+            ("Backend", info.training["backend"]),
+        ]
+        if precision := load_precision(output):
+            facts.append(("Precision", precision))
+        page = training_report(f"{info.name} trained on {named}", facts, history, self.panels)
+        for part in self.scores:
+            self.add_scores(page, _PART_NAMES[part], part)
+        figures = {
+            "part": "validation",
+            **run.validation.report,
+            "test": run.test.report if run.test else None,
+            **self.figures,
+        }
+        with staged(output / REPORT_FILE, overwrite=True) as partial:
+            partial.write_text(json.dumps(figures, indent=2))
+        with staged(output / CURVES_FILE, overwrite=True) as partial:
+            plot_history(history, self.panels).savefig(partial, format="png", dpi=120)
+        page.write(output / PAGE_FILE)
+        return run

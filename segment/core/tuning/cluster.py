@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from segment.core.errors import InputError, Interrupted
+from segment.core.errors import InputError, Interrupted, brief
 from segment.core.machine import this_machine
 from segment.core.progress import Silent
 from segment.core.tuning.loop import POLL
@@ -135,7 +135,7 @@ def train_for(job: TuningJob) -> None:
         return
     except Exception as error:
         kind = "" if isinstance(error, Unfit | InputError) else f"{type(error).__name__}: "
-        problem = f"{kind}{' '.join(str(error).split())[:1000]}"
+        problem = f"{kind}{brief(error, 1000)}"
     raise Unfit(problem)  # here, without a context: another error may not be serializable
 
 

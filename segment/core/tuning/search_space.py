@@ -85,8 +85,7 @@ def load_space(path: Path) -> dict[str, Parameter]:
     try:
         content = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(f"{path}: not a YAML file that can be read: {problem}.") from error
+        raise InputError(f"{path}: not a YAML file that can be read: {error}.") from error
     if not isinstance(content, dict) or not content:
         raise InputError(
             f"{path}: no settings by name, but {type(content).__name__}. Write e.g. {_EXAMPLE}"

@@ -97,18 +97,9 @@ def find_scenes(
 
 
 def _vector_labels(one: LabelSettings, root: str) -> VectorLabels:
-    assert one.field is not None
-    return VectorLabels(
-        path=Path(root, one.path),
-        field=one.field,
-        layer=one.layer,
-        width=one.width,
-        radius=one.radius,
-        order=one.order,
-        background=one.background,
-        areas=None if one.areas is None else Path(root, one.areas),
-        codes=one.codes,
-    )
+    areas = None if one.areas is None else Path(root, one.areas)
+    options = one.model_dump(exclude={"path", "areas"})
+    return VectorLabels(path=Path(root, one.path), areas=areas, **options)
 
 
 def _burn(vectors: Sequence[VectorLabels], scene: Raster, table: ClassTable | None) -> LabelLayers:

@@ -13,6 +13,7 @@ from classify.exploration.explore import explore
 from segment.bundled import BUNDLED as SEGMENTS
 from segment.core.cli.command import run
 from segment.core.errors import InputError
+from tests.classify.conftest import SMALL, write_shades
 from tests.conftest import write_raster
 from tests.core.pixels.test_near_duplicates import scene
 
@@ -25,25 +26,9 @@ def model(tmp_path_factory):
     import classify
 
     root = tmp_path_factory.mktemp("explore")
-    for name, level in (("dark", 40), ("bright", 200)):
-        for number in range(8):
-            noise = (
-                np.random.default_rng(number)
-                .normal(level, 10, (32, 32, 3))
-                .clip(0, 255)
-                .astype(np.uint8)
-            )
-            write_raster(root / "data" / name / f"{number}.png", noise)
-    quick = [
-        "model.backbone=baseline",
-        "model.weights=none",
-        "data.size=32",
-        "data.resize=32",
-        "training.epochs=1",
-    ]
-    classify.train(
-        root / "data", root / "run", classify.load_settings(classify.Config, overrides=quick)
-    )
+    write_shades(root / "data", {"dark": 40, "bright": 200}, 8)
+    quick = classify.load_settings(classify.Config, overrides=[*SMALL, "training.epochs=1"])
+    classify.train(root / "data", root / "run", quick)
     return root / "run"
 
 

@@ -22,7 +22,7 @@ from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.runtime import load_model
-from tests.classify.conftest import Lines, write_class
+from tests.classify.conftest import SMALL, Lines, write_class
 from tests.conftest import write_raster
 
 pytestmark = pytest.mark.heavy
@@ -63,16 +63,8 @@ def work(tmp_path_factory) -> Path:
     """
     root = tmp_path_factory.mktemp("synthesis")
     write_levels(root / "data", {"field": 24, "river": 24})
-    quick = [
-        "model.backbone=baseline",
-        "model.weights=none",
-        "data.size=32",
-        "data.resize=32",
-        "training.epochs=3",
-    ]
-    classify.train(
-        root / "data", root / "judge", classify.load_settings(classify.Config, overrides=quick)
-    )
+    quick = classify.load_settings(classify.Config, overrides=[*SMALL, "training.epochs=3"])
+    classify.train(root / "data", root / "judge", quick)
     wanted = generator_config(
         "training.epochs=12", "model.conditional=true", "training.learning_rate=0.003"
     )
@@ -451,13 +443,7 @@ def test_rare_classes_are_filled_up_with_drawn_pictures(work, tmp_path, capsys, 
         tmp_path / "filled",
         tmp_path / "run",
     )
-    quick = [
-        "model.backbone=baseline",
-        "model.weights=none",
-        "data.size=32",
-        "data.resize=32",
-        "training.epochs=1",
-    ]
+    quick = [*SMALL, "training.epochs=1"]
     options = [word for setting in quick for word in ("--set", setting)]
     assert call("fill", work / "run", rare, "--output", filled, *options, "--seed", 3) == 0
     shown = capsys.readouterr().out

@@ -19,7 +19,7 @@ from classify.training.baseline import fit_classical
 from segment.core.model.runtime import load_model
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.progress import Silent
-from tests.conftest import write_raster
+from tests.classify.conftest import write_shades
 
 pytestmark = pytest.mark.heavy
 
@@ -85,15 +85,7 @@ def test_labels_it_was_fitted_to_are_given_again(classifier, labels, multi_label
 
 
 def test_training_it_takes_a_setting_and_networks_are_compared_with_it(tmp_path):
-    for number in range(24):
-        for name, level in (("dark", 60), ("bright", 150)):
-            noise = (
-                np.random.default_rng(number)
-                .normal(level, 20, (40, 40, 3))
-                .clip(0, 255)
-                .astype(np.uint8)
-            )
-            write_raster(tmp_path / "data" / name / f"{number}.png", noise)
+    write_shades(tmp_path / "data", {"dark": 60, "bright": 150}, 24, spread=20, size=40)
     size = ["data.size=32", "data.resize=32"]
     for kind, settings in {
         "pca": ["model.kind=pca"],

@@ -26,7 +26,7 @@ from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.tuning.search import Task
 from segment.core.tuning.trials import TrialFailed, final_score
 from tests.classify.conftest import QUICK, Lines, config, picture, save_weights, write_parts
-from tests.conftest import write_raster
+from tests.conftest import RUN_FILES, write_raster
 from tests.fakes import StopAfter
 from tests.killed_training import train_and_kill
 
@@ -64,18 +64,7 @@ def finished(tmp_path_factory) -> tuple[Path, Path]:
 
 def test_a_run_folder_is_whole(finished):
     _, output = finished
-    files = {
-        "model.keras",
-        "model.yaml",
-        "config.yaml",
-        "history.csv",
-        "curves.png",
-        "precision.json",
-        "report.json",
-        "report.html",
-        "checkpoints",
-    }
-    assert {p.name for p in output.iterdir()} == files | {"tiles.npz"}
+    assert {p.name for p in output.iterdir()} == RUN_FILES
     assert load_settings(Config, output / "config.yaml") == config(
         "training.epochs=2", "model.batch_norm_momentum=0.5"
     )

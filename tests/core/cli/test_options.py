@@ -45,12 +45,9 @@ def test_the_other_trainings_have_schemas_too(main, monkeypatch, capsys):
 
 
 def test_a_shell_completes_options(monkeypatch, capsys):
-    for name, value in {
-        "_SEGMENT_PREDICT_COMPLETE": "complete_bash",
-        "COMP_WORDS": "segment-predict --res",
-        "COMP_CWORD": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("_SEGMENT_PREDICT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "segment-predict --res")
+    monkeypatch.setenv("COMP_CWORD", "1")
     assert call(segment.cli.predict, monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out.split() == ["--resume", "--resample"]
 

@@ -33,7 +33,7 @@ from segment.scores import Confusion
 from segment.training.report import choose_examples, choose_tiles
 from segment.training.scoring import Evaluation
 from segment.training.training_tiles import fit_novelty_detector
-from tests.conftest import two_class_scene, write_raster
+from tests.conftest import RUN_FILES, two_class_scene, write_raster
 from tests.fakes import StopAfter
 from tests.killed_training import train_and_kill
 from tests.segment.data.test_mask_reading import Lines
@@ -65,18 +65,7 @@ def test_a_run_folder_is_whole(tile_folder, tmp_path):
             "scores.boundary_width=3",
         ),
     )
-    assert {p.name for p in output.iterdir()} == {
-        "model.keras",
-        "model.yaml",
-        "tiles.npz",
-        "config.yaml",
-        "history.csv",
-        "curves.png",
-        "precision.json",
-        "report.json",
-        "report.html",
-        "checkpoints",
-    }
+    assert {p.name for p in output.iterdir()} == RUN_FILES
     assert len(run.history) == 2 and "validation" in str(run) and "test" in str(run)
     report = json.loads((output / "report.json").read_text())
     assert report["mean_jaccard"] == pytest.approx(run.validation.confusion.mean_jaccard, abs=1e-6)
