@@ -94,7 +94,7 @@ def _draw(data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress) 
         return {key: float(report[key] or 0.0) for key in names}
 
     return Sample(
-        data=collection_name(data[0]),
+        data=", ".join(map(collection_name, data)),
         kind="images",
         calibration=scored_dataset(calibrating, info, 1),
         scored=scored,

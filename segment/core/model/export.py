@@ -46,7 +46,7 @@ class Sample:
     """Labelled data for quantisation: some items calibrate, the others are scored before and after.
 
     Attributes:
-        data: Name of the folder.
+        data: Names of the folders.
         kind: What the items are, in the plural, such as "tiles".
         calibration: Items that calibrate, in batches of one: pixels (1, rows, columns, bands) in
             the model's dtype, and labels.
