@@ -22,6 +22,7 @@ from segment.core.model.info import ModelInfo
 from segment.core.notebook.html import result_html
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+from segment.core.reports.legend import listed_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +98,7 @@ class SceneLabels(SceneOutputs):
         return plot_classes(picture, colors, counts, self.report["scene"], axes)
 
     def _repr_html_(self) -> str:
-        counts, areas = self.report["cells_by_class"], self.report["area_m2"]
+        counts, areas = self._counts(), self.report["area_m2"]
         shares = self.report["area_share"]
         header = ["class", "share", "cells", *["area"] * bool(areas)]
         rows = [
@@ -117,6 +118,11 @@ class SceneLabels(SceneOutputs):
         colors = [found[name] for name in counts]
         return result_html(self._title(), header, rows, colors=colors, picture=picture, notes=lines)
 
+    def _counts(self) -> dict[str, int]:
+        """Cells of the classes that are listed."""
+        counts: dict[str, int] = self.report["cells_by_class"]
+        return {name: counts[name] for name in listed_classes(counts)}
+
     def _title(self) -> str:
         report, probability = self.report, self.report["mean_probability"]
         title = (
@@ -128,7 +134,8 @@ class SceneLabels(SceneOutputs):
     def __repr__(self) -> str:
         report, lines = self.report, [self._title()]
         longest = max(len(name) for name in report["classes"])
-        for name, cells in report["cells_by_class"].items():
+        counts, classes = self._counts(), len(report["cells_by_class"])
+        for name, cells in counts.items():
             line = (
                 f"  {name:<{longest}}  {100 * report['area_share'][name]:5.1f} %  {cells:>9,}"
                 f" cell{'' if cells == 1 else 's'}"
@@ -136,6 +143,8 @@ class SceneLabels(SceneOutputs):
             if report["area_m2"]:
                 line += f"  {format_area(report['area_m2'][name]):>14}"
             lines.append(line)
+        if left := classes - len(counts):
+            lines.append(f"  without a cell: {left} of {classes} classes")
         return "\n".join([*lines, *self.closing_lines(self.files)])
 
 

@@ -12,12 +12,28 @@ from segment.core.labels.classes import ClassTable
 _DRAWING = threading.Lock()  # Matplotlib is not safe for several threads
 
 
+_MANY = 12
+
+
+def listed_classes(shares: Mapping[str, float]) -> list[str]:
+    """Chooses the classes of a map that its legend or table lists.
+
+    Args:
+        shares: Share or number of each class by its name.
+
+    Returns:
+        All names; of more than twelve, those of the classes that the map has.
+    """
+    return [name for name, share in shares.items() if share or len(shares) <= _MANY]
+
+
 def draw_legend(
     class_table: ClassTable, shares: Mapping[str, float], width: int
 ) -> NDArray[np.uint8]:
     """Draws a legend with the colour, name and share of each class.
 
-    Entries are wrapped into lines. Only one thread at a time draws.
+    Entries are wrapped into lines. Of more than twelve classes, only those with a share have one.
+    Only one thread at a time draws.
 
     Args:
         class_table: Class table.
@@ -41,9 +57,10 @@ def _draw_legend(
     size = max(width / 64, 12.0)
     figure = Figure(dpi=100, facecolor="white")
     canvas: Any = FigureCanvasAgg(figure)
+    full = {c.name: shares.get(c.name, 0.0) for c in class_table.classes}
+    colors = {c.name: c.map_color for c in class_table.classes}
     entries = [
-        (c.map_color, f"{c.name}  {format_share(shares.get(c.name, 0.0))}")
-        for c in class_table.classes
+        (colors[name], f"{name}  {format_share(full[name])}") for name in listed_classes(full)
     ]
     labels = [
         figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False)

@@ -378,6 +378,26 @@ def test_several_labels_count_from_their_thresholds_on(tmp_path: Path) -> None:
     }
 
 
+def test_of_many_classes_those_without_a_cell_are_not_listed(tmp_path: Path) -> None:
+    pixels, _ = scene_of_cells(3 * EDGE, 3 * EDGE)
+    scene = write_raster(tmp_path / "town.tif", pixels)
+    few, many = FakeLabeller(), FakeLabeller()
+    more = [Class(name=f"rare {n}", color=f"#0000{n:02X}", value=100 + n) for n in range(12)]
+    many.info = many.info.model_copy(update={"classes": [*many.info.classes, *more]})
+    heights = []
+    for model, name in ((few, "few"), (many, "many")):
+        result = label_scene(scene, model, tmp_path / name, grid=EDGE)
+        assert "rare" not in repr(result) and "rare" not in result._repr_html_()
+        assert set(result.report["cells_by_class"]) == set(model.info.class_table.names)
+        with rasterio.open(result.overlay) as file:
+            heights.append(file.height)
+    counts = result.report["cells_by_class"]
+    missing = [name for name, count in counts.items() if not count]
+    assert f"  without a cell: {len(missing)} of {len(counts)} classes\n" in repr(result)
+    assert not any(f"  {name} " in repr(result) for name in missing)
+    assert heights[0] >= heights[1]  # no lines of the legend for classes that are not there
+
+
 @pytest.mark.parametrize("smooth", [False, True])
 def test_unsure_cells_are_a_class_of_the_map(tmp_path: Path, smooth: bool) -> None:
     """A cell between two classes is unsure, unless its neighbours decide."""
