@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from rasterio.transform import Affine, from_origin
 
+from classify.labelling.prediction import Prediction
+from segment.app.jobs.labelling import Labelled
 from segment.app.jobs.map_position import find_position
 from segment.app.jobs.mapping import find_probabilities
 from segment.app.jobs.models import OfferedModels
 from segment.app.pages.html import show_models
-from segment.app.pages.results import show_areas, show_pixel
+from segment.app.pages.results import show_areas, show_labels, show_pixel
 from segment.app.pages.samples import write_photographs
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.raster.sources import Source
@@ -35,6 +37,21 @@ def test_sample_photographs_are_drawn_and_the_same_each_time(tmp_path):
         pixels = cv2.imread(str(file))
         assert pixels.shape == (256, 256, 3) and pixels.std() > 10
         assert file.read_bytes() == second[name].read_bytes()
+
+
+def test_an_unsure_image_has_no_probability_and_names_the_likeliest_labels(tmp_path):
+    labels = [("pond", 0.6), ("river", 0.3), ("port", 0.1)]
+    predictions = [
+        Prediction("sure.png", labels, ["pond"]),
+        Prediction("noise.png", labels, ["unsure"], unsure=True),
+    ]
+    (listing := tmp_path / "labels.csv").write_text("image\n")
+    page = show_labels(Labelled(predictions, [None, None], listing))
+    sure, unsure = page.split("sure.png")[1].split("noise.png")[0], page.split("noise.png")[1]
+    assert "<strong>pond</strong>" in sure and "60.0 %" in sure and "river 30.0 %" in sure
+    assert "pond 60.0 %" not in sure and "port" not in sure
+    assert "<strong>unsure</strong>" in unsure
+    assert "pond 60.0 %" in unsure and "river 30.0 %" in unsure and "port" not in unsure
 
 
 @pytest.mark.parametrize(

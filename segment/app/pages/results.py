@@ -86,18 +86,24 @@ def _show_listing(found: Labelled) -> str:
 def _listing_row(prediction: Prediction, thumbnail: Path | None) -> tuple[str, ...]:
     name = f'<span class="name">{escape(prediction.image)}</span>'
     picture = f'<img src="{escape(address(thumbnail))}" alt="" width="64">' if thumbnail else ""
-    (_, probability), *others = prediction.labels
-    following = (
-        f'<span class="next">{escape(others[0][0])} {100 * others[0][1]:.1f} %</span>'
-        if others
-        else ""
+    # an unsure answer is none of the labels: the two most probable ones come next
+    given, following = (
+        ([], prediction.labels[:2])
+        if prediction.unsure
+        else (
+            prediction.labels[:1],
+            prediction.labels[1:2],
+        )
     )
     return (
         name,
         picture,
         f"<strong>{escape(', '.join(prediction.given) or 'none')}</strong>",
-        f"{100 * probability:.1f} %",
-        following,
+        "".join(f"{100 * probability:.1f} %" for _, probability in given),
+        ", ".join(
+            f'<span class="next">{escape(label)} {100 * probability:.1f} %</span>'
+            for label, probability in following
+        ),
     )
 
 
