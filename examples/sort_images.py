@@ -11,7 +11,7 @@ import classify
 
 
 def main(pictures: Path, model: Path, output: Path, sure: float = 0.8) -> Counter[str]:
-    """How many went into each folder; those with a probability below `sure` go to "unsure"."""
+    """How many went into each folder; unsure ones, or those below `sure`, go to "unsure"."""
     counts: Counter[str] = Counter()
     files = sorted(file for file in pictures.rglob("*") if file.is_file())
     for file, prediction in zip(files, classify.predict_images(files, model, top=1), strict=True):
@@ -19,7 +19,7 @@ def main(pictures: Path, model: Path, output: Path, sure: float = 0.8) -> Counte
             print(prediction)
             continue
         label, probability = prediction.labels[0]
-        folder = label if probability >= sure else "unsure"
+        folder = label if probability >= sure and not prediction.unsure else "unsure"
         place = output / folder / file.relative_to(pictures)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, place)
