@@ -94,13 +94,22 @@ def class_names(
             f"{labels.path}: the field {labels.field!r} holds no value in any of {empty} features."
             " Fill it in, or choose another field."
         )
-    if labels.codes is None:
-        return list(texts), notes
-    names = [labels.codes.get(text) if text else None for text in texts]
-    unlisted = Counter(t for t, name in zip(texts, names, strict=True) if t and name is None)
+    names = list(texts)
+    if labels.codes is not None:
+        names = [labels.codes.get(text) if text else None for text in texts]
+        unlisted = Counter(t for t, name in zip(texts, names, strict=True) if t and name is None)
+        notes += [
+            f"{labels.path}: {count} features of {text!r} are not labelled, --codes does not list"
+            " it"
+            for text, count in unlisted.most_common(5)
+        ]
+    spellings: dict[str, list[str]] = {}
+    for name in sorted(filter(None, set(names))):
+        spellings.setdefault(name.casefold(), []).append(name)
     notes += [
-        f"{labels.path}: {count} features of {text!r} are not labelled, --codes does not list it"
-        for text, count in unlisted.most_common(5)
+        f"{labels.path}: {' and '.join(same)} differ in case alone: they are one class"
+        for same in spellings.values()
+        if len(same) > 1
     ]
     return names, notes
 

@@ -278,6 +278,9 @@ def test_names_that_differ_in_case_are_one_class(tmp_path):
     found = burned(file, VectorLabels(path=path, field="kind"))
     assert found.class_table.names == ["Road", "water"]
     assert found.read()[5, [5, 15, 25], 0].tolist() == [0, 0, 1]
+    assert [note for note in found.notes if "case" in note] == [
+        f"{path}: Road and road differ in case alone: they are one class"
+    ]
 
 
 def test_digits_that_are_no_numbers_are_names(tmp_path):
