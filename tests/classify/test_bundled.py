@@ -10,8 +10,10 @@ import pytest
 from classify.bundled import BUNDLED
 from classify.cli import predict
 from classify.config import Config, ModelSettings
+from classify.labelling.predict import predict_images
 from classify.training.evaluation import evaluate
 from classify.training.models import build_model
+from segment.app.pages.samples import write_photographs
 from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.errors import InputError
@@ -51,6 +53,12 @@ def test_commands_take_it_by_default(tmp_path, capsys):
     (printed,) = json.loads(capsys.readouterr().out)
     assert sum(label["probability"] for label in printed["labels"]) == pytest.approx(1, abs=1e-3)
     assert printed["unsure"] and printed["given"] == ["unsure"]
+
+
+def test_it_names_drawn_houses_and_fields(tmp_path):
+    drawn = write_photographs(tmp_path)
+    houses, fields = predict_images([drawn["Houses"], drawn["Fields"]])
+    assert "residential" in houses.given[0] and fields.given == ["farmland"]
 
 
 @pytest.mark.parametrize("collection", ["aid150", "rsscn7"])

@@ -87,14 +87,8 @@ def _listing_row(prediction: Prediction, thumbnail: Path | None) -> tuple[str, .
     name = f'<span class="name">{escape(prediction.image)}</span>'
     picture = f'<img src="{escape(address(thumbnail))}" alt="" width="64">' if thumbnail else ""
     # an unsure answer is none of the labels: the two most probable ones come next
-    given, following = (
-        ([], prediction.labels[:2])
-        if prediction.unsure
-        else (
-            prediction.labels[:1],
-            prediction.labels[1:2],
-        )
-    )
+    shown = 0 if prediction.unsure else 1
+    given, following = prediction.labels[:shown], prediction.labels[shown:2]
     return (
         name,
         picture,
