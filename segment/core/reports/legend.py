@@ -1,16 +1,14 @@
 """Legends of maps: colour, name and share of each class."""
 
-import threading
 from collections.abc import Mapping
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from segment.core.labels.classes import ClassTable
-
-_DRAWING = threading.Lock()  # Matplotlib is not safe for several threads
-
 
 _MANY = 12
 
@@ -33,7 +31,6 @@ def draw_legend(
     """Draws a legend with the colour, name and share of each class.
 
     Entries are wrapped into lines. Of more than twelve classes, only those with a share have one.
-    Only one thread at a time draws.
 
     Args:
         class_table: Class table.
@@ -43,55 +40,32 @@ def draw_legend(
     Returns:
         The legend, (rows, width, 3) uint8.
     """
-    with _DRAWING:
-        return _draw_legend(class_table, shares, width)
-
-
-def _draw_legend(
-    class_table: ClassTable, shares: Mapping[str, float], width: int
-) -> NDArray[np.uint8]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
     size = max(width / 64, 12.0)
-    figure = Figure(dpi=100, facecolor="white")
-    canvas: Any = FigureCanvasAgg(figure)
+    font = ImageFont.truetype(_font_file(), size)
     full = {c.name: shares.get(c.name, 0.0) for c in class_table.classes}
     colors = {c.name: c.map_color for c in class_table.classes}
-    entries = [
-        (colors[name], f"{name}  {format_share(full[name])}") for name in listed_classes(full)
-    ]
-    labels = [
-        figure.text(0, 0, name, fontsize=size * 0.72, va="center", parse_math=False)
-        for _, name in entries
-    ]
-    spans = [label.get_window_extent(canvas.get_renderer()).width + 3.2 * size for label in labels]
-    line, left, places = 0, size, []
-    for span in spans:
+    line, left, entries = 0, size, []
+    for name in listed_classes(full):
+        label = f"{name}  {format_share(full[name])}"
+        span = font.getlength(label) + 3.2 * size
         if left > size and left + span > width:
             line, left = line + 1, size
-        places.append((line, left))
+        entries.append((label, colors[name], (line + 0.5) * 1.8 * size + 0.4 * size, left))
         left += span
-    height = round((line + 1) * 1.8 * size + 0.8 * size)
-    # cut to whole pixels, so that rounding loses none
-    figure.set_size_inches((width + 0.5) / 100, (height + 0.5) / 100)
-    for (color, _), label, (line, left) in zip(entries, labels, places, strict=True):
-        middle = height - (line + 0.5) * 1.8 * size - 0.4 * size
-        box = (left / width, (middle - size / 2) / height)
-        figure.add_artist(
-            Rectangle(
-                box,
-                size / width,
-                size / height,
-                facecolor=color,
-                edgecolor="#444444",
-                linewidth=size / 30,
-            )
-        )
-        label.set_position(((left + 1.4 * size) / width, middle / height))
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    legend = Image.new("RGB", (width, round((line + 1) * 1.8 * size + 0.8 * size)), "white")
+    drawing = ImageDraw.Draw(legend)
+    for label, color, middle, left in entries:
+        box = (left, middle - size / 2, left + size, middle + size / 2)
+        drawing.rectangle(box, color, "#444444", max(round(size / 24), 1))
+        drawing.text((left + 1.4 * size, middle), label, "black", font, "lm")
+    return np.asarray(legend)
+
+
+def _font_file() -> str:
+    """Finds the font that Matplotlib brings, without the time that its import takes."""
+    matplotlib = find_spec("matplotlib")
+    assert matplotlib and matplotlib.origin, "a dependency"
+    return str(Path(matplotlib.origin).with_name("mpl-data") / "fonts" / "ttf" / "DejaVuSans.ttf")
 
 
 def format_share(share: float) -> str:
