@@ -30,6 +30,6 @@ def peers(model: Path, rounds: int = 3, size: int = 4096) -> None:
     tell(
         f"scene throughput against PyTorch, {size} x {size}",
         rates["command"] / best,
-        at_least=2.0,
+        at_least=4.5,
         megapixels_per_s=rates,
     )
