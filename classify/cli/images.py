@@ -26,6 +26,7 @@ from segment.core.progress import JsonLines, say_result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from classify.labelling.prediction import Prediction
     from segment.core.model.info import ModelInfo
     from segment.core.raster.sources import Source
 
@@ -39,7 +40,9 @@ def predict(
     model: ModelFolder = BUNDLED,
     top: Annotated[int, Option(min=1, max=10_000, help="Labels of each image.")] = 3,
     json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
-    csv: Annotated[bool, Option("--csv", help="Print CSV in place of a table.")] = False,
+    csv: Annotated[
+        Path | None, Option("--csv", metavar="FILE", help="Write the labels to a CSV file, too.")
+    ] = None,
     grid: Annotated[
         int | None,
         Option(
@@ -83,7 +86,6 @@ def predict(
 ) -> None:
     """Labels images; with --grid, labels each cell of a scene."""
     from classify.data.pixels import orientation_notes
-    from classify.labelling.formats import as_csv, as_json, as_table
     from classify.labelling.predict import band_notes, predict_images
     from classify.labelling.result import LABEL_ENDINGS
     from classify.labelling.scene_inputs import scaled_sources
@@ -94,24 +96,20 @@ def predict(
         require_own_names,
         scale_notes,
     )
+    from segment.core.maps.scene_outputs import refuse_inputs
     from segment.core.model.folder import load_model_info
     from segment.core.model.runtime import load_model
+    from segment.core.outputs import refuse_existing
     from segment.core.raster.nodata import parse_nodata
 
-    is_text = json or csv
-    if json and csv:
-        raise InputError("--json and --csv are both given. Leave one of them out.")
-    if is_text and console.form == "json":
-        raise InputError(
-            f"--{'json' if json else 'csv'} and --progress json both write to stdout. Leave one of"
-            " them out."
-        )
+    if json and console.form == "json":
+        raise InputError("--json and --progress json both write to stdout. Leave one of them out.")
     if grid is None and (nodata is not None or output != Path() or smooth):
         raise InputError(
             "--output, --nodata and --smooth belong to --grid, which is not given. Add --grid, or"
             " leave them out."
         )
-    if grid is not None and is_text:
+    if grid is not None and (json or csv):
         raise InputError(
             "--json and --csv are for images, and the report of --grid is a file. Leave one of"
             " them out."
@@ -121,6 +119,9 @@ def predict(
             "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
     sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), parse_nodata(nodata))
+    if csv:
+        refuse_existing(csv, overwrite)
+        refuse_inputs([csv], [source.path for source in sources])
     info = load_model_info(model)
     info.require_task("classify")
     if grid is not None:
@@ -140,10 +141,10 @@ def predict(
             report_each("classify-predict", done, len(sources), progress)
         return
     require_cluster(block)
-    with console.progress(hidden=is_text) as progress:
+    with console.progress(hidden=json) as progress:
         sources = scaled_sources(sources, info, scale, progress)
         network = load_model(model, runtime, progress=progress)
-        if is_text and not console.quiet:  # stdout is for the program that reads it
+        if json and not console.quiet:  # stdout is for the program that reads it
             turned = orientation_notes([source.path for source in sources])
             for note in [*turned, *scale_notes(sources)]:
                 print(note, file=sys.stderr)
@@ -158,11 +159,33 @@ def predict(
         for note in band_notes(predictions):
             print(note, file=sys.stderr)
     problems = [prediction.problem for prediction in predictions if prediction.problem]
-    if console.form == "json" and len(problems) < len(predictions):
-        JsonLines().say(as_table(predictions))
-    elif len(problems) < len(predictions) or is_text:
-        print((as_json if json else as_csv if csv else as_table)(predictions))
+    labelled = len(problems) < len(predictions)
+    if json or labelled:
+        _show(predictions, json, csv if labelled else None, overwrite, console)
     require_all("classify-predict", problems, len(predictions))
+
+
+def _show(
+    predictions: "Sequence[Prediction]",
+    json: bool,
+    csv: Path | None,
+    overwrite: bool,
+    console: ConsoleOptions,
+) -> None:
+    """Prints predictions, and writes them to a file if one is given."""
+    from classify.labelling.formats import as_csv, as_json, as_table
+    from segment.core.disk import writable
+    from segment.core.outputs import staged
+
+    if csv:
+        with staged(csv, overwrite) as partial, writable(csv):
+            partial.write_text(as_csv(predictions) + "\n", encoding="utf-8")
+    if console.form == "json":
+        say_result(JsonLines(), as_table(predictions), [csv] if csv else [])
+        return
+    print(as_json(predictions) if json else as_table(predictions))
+    if csv and not (json or console.quiet):
+        print(f"-> {csv}")
 
 
 def _label_scenes(

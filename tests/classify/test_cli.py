@@ -51,7 +51,7 @@ def work(tmp_path_factory) -> Path:
     return folder
 
 
-def test_images_are_named(work, capsys):
+def test_images_are_named(work, tmp_path, capsys):
     images = [work / "data" / "snow" / "1.png", work / "data" / "sand" / "2.png"]
     assert call("predict", *images, "--model", work / "run") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -61,10 +61,22 @@ def test_images_are_named(work, capsys):
     )
     found = json.loads(capsys.readouterr().out)
     assert len(found) == 20 and {entry["labels"][0]["label"] for entry in found} == {"snow"}
-    assert call("predict", *images, "--model", work / "run", "--csv") == 0
-    rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
+    table = tmp_path / "tables" / "labels.csv"
+    assert call("predict", *images, "--model", work / "run", "--csv", table) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "*snow" in lines[0] and lines[2] == f"-> {table}"
+    rows = [line.split(",") for line in table.read_text().splitlines()]
     assert rows[0] == ["image", "given", "label_1", "probability_1", "label_2", "probability_2"]
     assert [row[1] for row in rows[1:]] == ["snow", "sand"]
+    assert call("predict", images[0], "--model", work / "run", "--csv", table) == 2
+    assert "--overwrite" in capsys.readouterr().err and table.read_text().count("\n") == 3
+    assert (
+        call("predict", images[0], "--model", work / "run", "--csv", table, "--overwrite", "--json")
+        == 0
+    )
+    assert json.loads(capsys.readouterr().out) and table.read_text().count("\n") == 2
+    assert call("predict", *images, "--model", work / "run", "--csv", images[1], "--overwrite") == 2
+    assert "input would be replaced" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("quiet", [(), ("--quiet",)])
@@ -158,7 +170,11 @@ def test_scores_and_the_int8_form(work, tmp_path, capsys):
         ("predict", ["{image}", "--model", "{data}"], ["model.keras"]),
         ("predict", ["{image}", "--model", "{run}", "--bands", "1,2"], ["3 bands", "--bands"]),
         ("predict", ["{image}", "--model", "{run}", "--top", "0"], ["top"]),
-        ("predict", ["{image}", "--model", "{run}", "--json", "--csv"], ["--json", "--csv"]),
+        (
+            "predict",
+            ["{image}", "--model", "{run}", "--grid", "16", "--csv", "{data}/x.csv"],
+            ["--csv"],
+        ),
         ("predict", ["{image}", "--model", "{run}", "--nodata", "0"], ["--grid"]),
         ("predict", ["{image}", "--model", "{run}", "--grid", "16", "--json"], ["--grid"]),
         ("predict", ["{image}", "--model", "{run}", "--grid", "4"], ["--grid"]),

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -90,12 +90,7 @@ class SceneOutputs(ABC):
         Raises:
             InputError: If an output is the same file as an input.
         """
-        given = [file for file in inputs if isinstance(file, Path) and file.exists()]
-        for file in self.files:
-            if file.exists() and any(file.samefile(other) for other in given):
-                raise InputError(
-                    f"{file}: input would be replaced by an output. Choose another place."
-                )
+        refuse_inputs(self.files, inputs)
 
     def written(self, report: dict[str, Any]) -> Self:
         """Writes the report.
@@ -130,6 +125,22 @@ class SceneOutputs(ABC):
             for note in self.report["notes"]
         ]
         return [*notes, speed, *_list_files([file for file in files if file.is_file()])]
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | str | None]) -> None:
+    """Checks that no output would replace an input.
+
+    Args:
+        outputs: Files to write.
+        inputs: Inputs as the user named them; only existing files count.
+
+    Raises:
+        InputError: If an output is the same file as an input.
+    """
+    given = [file for file in inputs if isinstance(file, Path) and file.exists()]
+    for file in outputs:
+        if file.exists() and any(file.samefile(other) for other in given):
+            raise InputError(f"{file}: input would be replaced by an output. Choose another place.")
 
 
 def _list_files(files: Sequence[Path]) -> list[str]:
