@@ -40,7 +40,9 @@ def main() -> None:
     """Compares both ways on a sample town, and on a tile of the Dubai data if it is given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dubai", type=Path, help="a tile that the bundled model never saw")
-    parser.add_argument("--size", type=int, default=4096, help="edge of the sample town, pixels; 0: none")
+    parser.add_argument(
+        "--size", type=int, default=4096, help="edge of the sample town, pixels; 0: none"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=100, help="steps of 16 tiles of 128 px")
     given = parser.parse_args()
