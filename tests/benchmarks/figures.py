@@ -39,7 +39,7 @@ def table(name: str) -> str:
 
 def with_tables(page: str) -> str:
     """Returns a page with its tables as the files of figures have them now."""
-    return _TABLE.sub(lambda found: found[1] + table(found[2]), page)
+    return _TABLE.sub(lambda found: found[1] + table(found[2]) + ("" if found[3] else "\n"), page)
 
 
 def keep(figures: Iterable[dict[str, Any]], file: Path) -> None:

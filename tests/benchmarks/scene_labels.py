@@ -75,12 +75,12 @@ ROWS = {
     "eurosat-wide-resnet50": Row("eurosat_rgb", (), "eurosat-rgb"),
     "eurosat-resnet50": Row(
         "eurosat_rgb",
-        (*_SEEN_FROM_ABOVE, *_RESNET50, *_edge(128), *_epochs(3, 12)),
+        (*_SEEN_FROM_ABOVE, *_RESNET50, *_edge(128), *_epochs(2, 8)),
         weights=_RESNET50_FILE,
     ),
     "eurosat-lite0": Row(
         "eurosat_rgb",
-        (*_SEEN_FROM_ABOVE, *_LITE0, *_edge(128), *_epochs(2, 28)),
+        (*_SEEN_FROM_ABOVE, *_LITE0, *_edge(128), *_epochs(2, 18)),
         weights=_LITE0_FILE,
     ),
     "eurosat-baseline": Row(
