@@ -176,26 +176,6 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         )
 
 
-def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -> None:
-    """Checks that a window lies inside a scene.
-
-    Args:
-        raster: The open scene.
-        top: First row of the window.
-        bottom: Past the last row.
-        left: First column.
-        right: Past the last column.
-
-    Raises:
-        InputError: If the window is empty or not inside the scene.
-    """
-    if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
-        raise InputError(
-            f"The window is not inside the scene, which has {raster.height} rows and"
-            f" {raster.width} columns. Received rows {top} to {bottom}, columns {left} to {right}."
-        )
-
-
 def plan_tiles(
     raster: Raster, info: ModelInfo, tile: int | None, overlap: float, factor: float = 1.0
 ) -> TilePlan:

@@ -4,13 +4,11 @@ The elements are those that QGIS 3 itself writes with "Save style"; what is not 
 defaults of QGIS.
 """
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from segment.core.disk import broken_write, writable
+from segment.core.disk import writable
 from segment.core.labels.classes import Class, ClassTable
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
@@ -38,7 +36,7 @@ _RAMP = {
     "minimumValue": "0",
     "maximumValue": "1",
 }
-# Matplotlib's viridis, which stays in order for readers who do not tell colours apart
+# Matplotlib's viridis, which colour-blind readers can read
 _PROBABILITIES = {
     0.0: "#440154",
     0.25: "#3b528b",
@@ -62,24 +60,6 @@ _OUTLINE = {
     "outline_width": "0.8",
     "outline_width_unit": "MM",
 }
-
-_STYLES_TABLE = """
-CREATE TABLE layer_styles (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256),
-    f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
-    useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
-    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
-)"""
-_REGISTER_TABLE = """
-INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)
-VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"""
-_INSERT_STYLE = """
-INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
-    styleName, styleQML, styleSLD, useAsDefault, description, owner)
-SELECT '', '', table_name, column_name,
-    replace(table_name, '_', ' '), ?, '', 1, replace(table_name, '_', ' '), ''
-FROM gpkg_geometry_columns WHERE table_name = ?"""
 
 
 def style_name(name: str) -> str:
@@ -198,31 +178,6 @@ def polygon_style(class_table: ClassTable, with_empty: bool = False) -> str:
         SubElement(categories, "category", entry, render="true")
         _add_symbol(symbols, entry["symbol"], _OUTLINE)
     return _text(root)
-
-
-def store_polygon_style(
-    path: Path, layer: str, class_table: ClassTable, with_empty: bool = False
-) -> None:
-    """Makes `polygon_style` the default style of a layer of a GeoPackage.
-
-    It is stored in the table in which QGIS keeps styles.
-
-    Args:
-        path: GeoPackage to change.
-        layer: Name of the layer.
-        class_table: Class table of the polygons.
-        with_empty: Whether the layer is to be labelled.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
-    try:
-        with writable(path), closing(sqlite3.connect(path)) as database, database:
-            database.execute(_STYLES_TABLE)
-            database.execute(_REGISTER_TABLE)
-            database.execute(_INSERT_STYLE, (polygon_style(class_table, with_empty), layer))
-    except sqlite3.Error as error:
-        raise broken_write(path, str(error)) from error
 
 
 def _root() -> Element:
