@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.labels.classes import IGNORED
-from segment.tiling import Window
+from segment.tile_window import Window
 
 _PIECE = 64  # rows handled at a time, so that temporary arrays stay small
 

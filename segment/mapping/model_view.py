@@ -17,7 +17,8 @@ from segment.mapping.loop import Watch, map_window
 from segment.mapping.options import ViewOptions
 from segment.mapping.regrid import regrid, seen_window
 from segment.merging import RowStrip
-from segment.tiling import TilePlan, Window
+from segment.tile_window import Window
+from segment.tiling import TilePlan
 
 _GDAL_TYPES = {
     "uint8": "Byte",

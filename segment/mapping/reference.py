@@ -18,8 +18,8 @@ from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import Mask
 from segment.core.raster.reader import Raster
-from segment.data.mask_census import MaskCensus, census_of_rows
-from segment.data.mask_reading import choose_reading
+from segment.data.masks.census import MaskCensus, census_of_rows
+from segment.data.masks.reading import choose_reading
 from segment.mapping.journal import CLASSES, REFERENCE, Journal
 
 

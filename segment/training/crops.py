@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.config import AugmentSettings
+from segment.augment_settings import AugmentSettings
 from segment.core.errors import InputError, counted
 from segment.core.pixels.cache import Cache
 from segment.core.pixels.geometry import resize

@@ -1,14 +1,15 @@
 """Rasters of any format that GDAL reads: pixels by windows, and which of them are valid."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.disk import readable
 from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
 from segment.core.quiet_warnings import without_warnings
@@ -30,8 +31,7 @@ class Raster(RasterHeader):
     All pixels are those of the upright picture.
 
     Attributes:
-        scale: Scale that brings pixels to 8 bits as they are read, None where they stay as they
-            are.
+        scale: Scale that brings pixels to 8 bits as they are read, None where they stay.
         transparent: Largest value of the alpha band that hides a pixel.
     """
 
@@ -167,28 +167,27 @@ class Raster(RasterHeader):
         Raises:
             InputError: If the file cannot be decoded there.
         """
-        from rasterio.windows import Window
-
-        turned = self.orientation
-        if turned is not UPRIGHT:
-            row, column, height, width = turned.stored_window(
-                row, column, height, width, (self.height, self.width)
-            )
-        window = Window(column, row, width, height)
+        turned, window = self.orientation, self._stored_window(row, column, height, width)
         quiet = without_warnings() if self.alpha_bands else nullcontext()
         with readable(self.path), quiet:
             # straight to their places: moving them there would take as long as decoding them
             dtype = self.dataset.dtypes[bands[0] - 1]
             pixels = np.empty((window.height, window.width, len(bands)), dtype)
             self.dataset.read(bands, window=window, out=pixels.transpose(2, 0, 1))
-            valid = np.ones((height, width), bool)
+            valid = np.ones(pixels.shape[:2], bool)
             if masked:
                 valid = (self.dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
-        return (
-            (pixels, valid)
-            if turned is UPRIGHT
-            else (turned.turn(pixels), turned.turn(valid).copy())
+        if turned is UPRIGHT:
+            return pixels, valid
+        return turned.turn(pixels), turned.turn(valid).copy()
+
+    def _stored_window(self, row: int, column: int, height: int, width: int) -> Any:
+        from rasterio.windows import Window
+
+        row, column, height, width = self.orientation.stored_window(
+            row, column, height, width, (self.height, self.width)
         )
+        return Window(column, row, width, height)
 
     @property
     def has_overviews(self) -> bool:
@@ -224,20 +223,16 @@ class Raster(RasterHeader):
             InputError: If the file cannot be decoded, unless `damaged`.
         """
         from rasterio.enums import Resampling
-        from rasterio.windows import Window
 
         from segment.core.pixels.geometry import Reduction
 
         top, bottom, left, right = region or (0, self.height, 0, self.width)
         if self.has_overviews and not damaged:
-            row, column, rows, columns = self.orientation.stored_window(
-                top, left, bottom - top, right - left, (self.height, self.width)
-            )
             with readable(self.path):
                 shape = (len(self.bands), *self.orientation.size(height, width))
                 found: NDArray[Any] = self.dataset.read(
                     self.bands,
-                    window=Window(column, row, columns, rows),
+                    window=self._stored_window(top, left, bottom - top, right - left),
                     out_shape=shape,
                     resampling=Resampling.average,
                 )
@@ -253,26 +248,3 @@ class Raster(RasterHeader):
                 return np.zeros((rows, right - left, len(self.bands)), self.dtype)
 
         return (begun or Reduction((top, bottom, left, right), height, width)).filled(read)
-
-
-@contextmanager
-def readable(path: object) -> Iterator[None]:
-    """Turns an error of rasterio into an InputError that names the file.
-
-    Args:
-        path: Path that the message names.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        InputError: If the body raises a RasterioError.
-    """
-    from rasterio.errors import RasterioError
-
-    try:
-        yield
-    except RasterioError as error:
-        problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
-        cure = "Check that it can be reached." if "://" in str(path) else "Get a whole copy."
-        raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error
