@@ -10,7 +10,7 @@ from segment.collection_settings import Collection
 from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
-from segment.data.ground import Count, Division, leave_margin, split_ground
+from segment.data.division import Count, Division, leave_margin, split_ground
 from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch, grid_patches
 

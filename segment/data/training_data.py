@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from segment.augment_settings import AugmentSettings
 from segment.collection_settings import PixelSizes
-from segment.config import AugmentSettings, Config
+from segment.config import Config
 from segment.core.common_settings import split_seed
 from segment.core.errors import InputError, counted
 from segment.core.labels.classes import ClassTable
@@ -19,7 +20,7 @@ from segment.core.progress import Progress
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles
-from segment.data.mask_reading import read_masks
+from segment.data.masks.reading import read_masks
 from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch
 from segment.data.pixels import Tables, TilePixels

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from segment.core.reports.figures import displayable
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS
-from segment.data.ground import Division, patch_boxes
+from segment.data.division import Division
+from segment.data.ground import patch_boxes
 from segment.data.patches import Patch
 
 if TYPE_CHECKING:

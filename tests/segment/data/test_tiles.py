@@ -8,7 +8,7 @@ from rasterio.crs import CRS
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.data.mask_reading import find_class_table
+from segment.data.masks.reading import find_class_table
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels, decode_mask
 from segment.data.splits import leaks, split_patches
