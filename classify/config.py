@@ -17,7 +17,7 @@ from segment.core.common_settings import (
 )
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
-from segment.core.model.folder import network_of
+from segment.core.model.folder import with_network
 from segment.core.pixels.scale_choice import check_scale
 
 # 0 is refused later, where the message can list the bands of the files.
@@ -164,10 +164,7 @@ class ModelSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _takes_the_network_of_its_weights(cls, given: Any) -> Any:
-        weights = given.get("weights") if isinstance(given, dict) else None
-        if not isinstance(weights, str):
-            return given
-        return network_of(weights, "classify", ("backbone", "head")) | given
+        return with_network(given, "classify", ("backbone", "head"))
 
 
 class LossSettings(Settings):

@@ -18,7 +18,7 @@ from segment.core.common_settings import (
 )
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
-from segment.core.model.folder import load_model_info, network_of
+from segment.core.model.folder import load_model_info, with_network
 from segment.core.pixels.scale_choice import check_scale
 from segment.label_settings import SceneSettings
 
@@ -145,12 +145,10 @@ class ModelSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _takes_the_network_of_its_weights(cls, given: Any) -> Any:
-        weights = given.get("weights") if isinstance(given, dict) else None
-        if weights == "bundled" and "backbone" not in given:
+        is_bundled = isinstance(given, dict) and given.get("weights") == "bundled"
+        if is_bundled and "backbone" not in given:
             return given | {"backbone": load_model_info(BUNDLED).name.split("/")[1]}
-        if not isinstance(weights, str):
-            return given
-        return network_of(weights, "segment", ("architecture", "backbone")) | given
+        return with_network(given, "segment", ("architecture", "backbone"))
 
     @model_validator(mode="after")
     def _one_start(self) -> "ModelSettings":

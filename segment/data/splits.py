@@ -15,25 +15,6 @@ from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch, grid_patches
 
 
-def split_patches(
-    pairs: Sequence[Pair], settings: DataSettings, seed: int
-) -> dict[Part, list[Patch]]:
-    """Divides patches into training, validation and test, see `divide`.
-
-    Args:
-        pairs: Images and masks.
-        settings: Split, validation fraction, named groups and tile size.
-        seed: Seed of what is drawn.
-
-    Returns:
-        The patches of each part.
-
-    Raises:
-        InputError: As `divide`.
-    """
-    return divide(pairs, settings, seed).parts
-
-
 def divide(
     pairs: Sequence[Pair], settings: DataSettings, seed: int, count: Count | None = None
 ) -> Division:

@@ -112,12 +112,12 @@ class OpenScene:
         Returns:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
-        options = self.options
-        outputs: list[Any] = [options.polygons and [options.polygons, options.min_area]]
-        outputs += [options.confidence, options.suggest]
-        outputs += [c.map_color for c in self.palette.table.classes]
-        outputs += [options.boundary_width] if self.reference else []
-        ingredients = [description, *outputs, self.scale.pixel, self.scale.notes]
+        options, scale = self.options, self.scale
+        polygons = options.polygons and [options.polygons, options.min_area]
+        outputs = [polygons, options.confidence, options.suggest]
+        colors = [c.map_color for c in self.palette.table.classes]
+        width = [options.boundary_width] if self.reference else []
+        ingredients = [description, *outputs, *colors, *width, scale.pixel, scale.notes]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     @property
@@ -171,16 +171,15 @@ class OpenScene:
             unfamiliar, warning = compared.result()
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*self.info.notes, *self.area.report_notes, *report["notes"], *self.palette.notes]
-        notes += [*details.pop("notes", []), *warning]
-        notes += filter(None, [filled.result()])
+        notes += [*details.pop("notes", []), *warning, *filter(None, [filled.result()])]
         report |= {"unfamiliar": unfamiliar, "settings": self.settings, **details}
         if self.area.identity is not None:
             report["area_of_interest"] = describe_area(options.aoi, self.area)
         if files.suggestions:
             path, table = files.suggestions, self.palette.table
             rows = journal.file(CLASSES), journal.file(CONFIDENCE)
-            found = suggest_windows(*rows, path, self.grid, table, options.suggest)
-            report["suggestions"], fewer = found
+            found, fewer = suggest_windows(*rows, path, self.grid, table, options.suggest)
+            report["suggestions"] = found
             notes += fewer
         if self.reference:
             notes += self.reference.notes

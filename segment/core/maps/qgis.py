@@ -74,24 +74,25 @@ def style_name(name: str) -> str:
     return PurePath(name).with_suffix(".qml").name
 
 
-def write_qml(path: Path, class_table: ClassTable) -> None:
-    """Writes the style of a class raster.
-
-    Each value of band 1 has the colour and the name of its class; other values are transparent.
+def write_style(raster: Path, style: str) -> None:
+    """Writes the style of a raster beside it, where QGIS looks for it.
 
     Args:
-        path: File to write.
-        class_table: Class table of the raster.
+        raster: Path of the raster.
+        style: The style as XML.
 
     Raises:
         InputError: If the file cannot be written.
     """
+    path = raster.with_name(style_name(raster.name))
     with writable(path):
-        path.write_text(raster_style(class_table), encoding="utf-8")
+        path.write_text(style, encoding="utf-8")
 
 
 def raster_style(class_table: ClassTable) -> str:
     """Makes the QGIS layer style of a class raster.
+
+    Each value of band 1 has the colour and the name of its class; other values are transparent.
 
     Args:
         class_table: Class table of the raster.
@@ -114,19 +115,6 @@ def raster_style(class_table: ClassTable) -> str:
         )
     SubElement(pipe, "rasterresampler", maxOversampling="2")
     return _text(root)
-
-
-def write_confidence_style(path: Path) -> None:
-    """Writes the style of a confidence raster, see `confidence_style`.
-
-    Args:
-        path: File to write.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
-    with writable(path):
-        path.write_text(confidence_style(), encoding="utf-8")
 
 
 def confidence_style() -> str:
