@@ -49,7 +49,8 @@ class Scores:
         """
         if self.multi_label:
             return np.asarray(self.probabilities >= np.array(self.thresholds, np.float64))
-        return np.arange(len(self.names)) == self.probabilities.argmax(axis=1)[:, None]
+        best = self.probabilities.argmax(axis=1)[:, None]
+        return np.asarray(np.arange(len(self.names)) == best)
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:

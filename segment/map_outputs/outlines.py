@@ -51,10 +51,7 @@ class Outlines:
         if not len(self):
             return np.empty(0, object)
         parts = self.points.astype(np.float64), (self.rings, self.areas)
-        polygons: NDArray[np.object_] = shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, *parts
-        )
-        return polygons
+        return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, *parts))
 
     def chosen(self, areas: NDArray[np.bool_]) -> "Outlines":
         """Selects areas.
@@ -85,8 +82,7 @@ class Outlines:
         doubled[self.rings[1:] - 1] = 0  # no segment leads from one ring to the next
         enclosed = np.abs(np.add.reduceat(doubled, self.rings[:-1])) / 2
         outer = self.areas[:-1]
-        sizes: NDArray[np.float64] = 2 * enclosed[outer] - np.add.reduceat(enclosed, outer)
-        return sizes
+        return np.asarray(2 * enclosed[outer] - np.add.reduceat(enclosed, outer))
 
 
 def trace(values: NDArray[np.uint8]) -> Outlines:
@@ -139,8 +135,7 @@ def count_borders(a: Any, b: Any, c: Any, d: Any) -> NDArray[np.uint8]:
     Returns:
         Number of borders, 0 to 4, in the same shape.
     """
-    count: NDArray[np.uint8] = (a != b).astype(np.uint8) + (c != d) + (a != c) + (b != d)
-    return count
+    return np.asarray((a != b).astype(np.uint8) + (c != d) + (a != c) + (b != d))
 
 
 def _passed_junctions(values: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -103,5 +103,4 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 f"{path}: {counted(len(raster.bands), 'band')} of {raster.dtype}. Export it in"
                 " three bands of uint8."
             )
-        pixels: NDArray[np.uint8] = raster.read()[0]
-        return pixels
+        return raster.read()[0]

@@ -108,18 +108,12 @@ class Footprints:
     @property
     def arrays(self) -> dict[str, Any]:
         """The arrays to store, by their names."""
-        crs = np.array(self.crs, np.str_)
         return {
             "transforms": self.transforms,
             "sizes": self.sizes,
             "systems": self.systems,
-            "crs": crs,
+            "crs": np.array(self.crs, np.str_),
         }
-
-    @property
-    def columns(self) -> list[NDArray[Any]]:
-        """What distinguishes footprints with the same `crs`, as columns (n,)."""
-        return [*self.transforms.T, *self.sizes.T, self.systems]
 
     def take(self, chosen: NDArray[np.intp]) -> "Footprints":
         """Picks some footprints.

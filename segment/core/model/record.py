@@ -88,7 +88,8 @@ class TrainingRecord:
         digests = np.concatenate([record.digests for record in every])
         parts = np.concatenate([record.parts for record in every])
         footprints = Footprints.join([record.footprints for record in every])
-        rows = np.rec.fromarrays([digests, parts, *footprints.columns])
+        columns = [*footprints.transforms.T, *footprints.sizes.T, footprints.systems]
+        rows = np.rec.fromarrays([digests, parts, *columns])
         _, first = np.unique(rows, return_index=True)
         first.sort()
         return TrainingRecord(digests[first], parts[first], footprints.take(first))
