@@ -32,26 +32,24 @@ class Window(Rectangle):
 
     @cached_property
     def _indices(self) -> list[int]:
-        plan = self.plan
         return [
-            i
-            for i, row in enumerate(plan.rows)
-            if self._touches(row - plan.top, self.top, self.bottom)
+            index
+            for index, row in enumerate(self.plan.rows)
+            if self._touches(row - self.plan.top, self.top, self.bottom)
         ]
 
     @cached_property
     def rows(self) -> list[int]:
         """First padded row of each row of tiles."""
-        return [self.plan.rows[i] for i in self._indices]
+        return [self.plan.rows[index] for index in self._indices]
 
     @cached_property
     def columns(self) -> list[int]:
         """First padded column of each column of tiles."""
-        plan = self.plan
         return [
             column
-            for column in plan.columns
-            if self._touches(column - plan.left, self.left, self.right)
+            for column in self.plan.columns
+            if self._touches(column - self.plan.left, self.left, self.right)
         ]
 
     def _touches(self, start: int, first: int, last: int) -> bool:
@@ -60,7 +58,7 @@ class Window(Rectangle):
     @cached_property
     def finished(self) -> list[tuple[int, int]]:
         """What `TilePlan.finished` gives for each row of tiles, limited to the window."""
-        inside = [self.plan.finished[i] for i in self._indices]
+        inside = [self.plan.finished[index] for index in self._indices]
         return [
             (min(max(a, self.top), self.bottom), min(max(b, self.top), self.bottom))
             for a, b in inside
