@@ -1,4 +1,4 @@
-"""Files and folders on the disk: errors of readers and writers, free space, creation, removal."""
+"""Files and folders on the disk: errors of writers, free space, creation and removal."""
 
 import errno
 import os
@@ -34,29 +34,6 @@ def writable(path: Path, space: int = 2**20) -> Iterator[None]:
         raise
     except (OSError, RasterioError, CPLE_BaseError) as error:
         raise broken_write(path, str(getattr(error, "strerror", None) or error)) from error
-
-
-@contextmanager
-def readable(path: object) -> Iterator[None]:
-    """Turns an error of rasterio into an InputError that names the file.
-
-    Args:
-        path: Path that the message names.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        InputError: If the body raises a RasterioError.
-    """
-    from rasterio.errors import RasterioError
-
-    try:
-        yield
-    except RasterioError as error:
-        problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
-        cure = "Check that it can be reached." if "://" in str(path) else "Get a whole copy."
-        raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error
 
 
 def require_space(path: Path, space: int) -> None:

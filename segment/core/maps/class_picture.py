@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.disk import readable
 from segment.core.errors import InputError
 from segment.core.notebook.axes import draw_picture
 from segment.core.quiet_warnings import without_warnings
+from segment.core.raster.reader import readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

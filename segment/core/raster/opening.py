@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from segment.core.disk import readable
 from segment.core.errors import InputError, is_utf8, printable
 from segment.core.pixels.band_scale import BandScale
 from segment.core.quiet_warnings import without_warnings
@@ -16,7 +15,7 @@ from segment.core.raster.bands import BandChoice, WantedBands, choose_bands, lis
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.info import MOST_BANDS, RasterInfo
 from segment.core.raster.nodata import Nodata
-from segment.core.raster.reader import Raster
+from segment.core.raster.reader import Raster, readable
 from segment.core.raster.virtual import (
     has_palette,
     with_colors_of_palette,

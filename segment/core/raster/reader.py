@@ -1,15 +1,14 @@
 """Rasters of any format that GDAL reads: pixels by windows, and which of them are valid."""
 
 import logging
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.disk import readable
 from segment.core.errors import InputError
 from segment.core.pixels.band_scale import BandScale
 from segment.core.quiet_warnings import without_warnings
@@ -17,9 +16,6 @@ from segment.core.raster.alpha import sparse_shape
 from segment.core.raster.header import RasterHeader
 from segment.core.raster.nodata import is_nodata, read_sparsely, undeclared_nodata
 from segment.core.raster.orientation import UPRIGHT
-
-if TYPE_CHECKING:
-    from segment.core.pixels.geometry import Reduction
 
 # GDAL's errors reach the caller as exceptions; unconfigured logging would print them as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -167,7 +163,7 @@ class Raster(RasterHeader):
         Raises:
             InputError: If the file cannot be decoded there.
         """
-        turned, window = self.orientation, self._stored_window(row, column, height, width)
+        turned, window = self.orientation, self.stored_window(row, column, height, width)
         quiet = without_warnings() if self.alpha_bands else nullcontext()
         with readable(self.path), quiet:
             # straight to their places: moving them there would take as long as decoding them
@@ -181,12 +177,24 @@ class Raster(RasterHeader):
             return pixels, valid
         return turned.turn(pixels), turned.turn(valid).copy()
 
-    def _stored_window(self, row: int, column: int, height: int, width: int) -> Any:
+    def stored_window(self, row: int, column: int, height: int, width: int) -> Any:
+        """Locates a rectangle of the upright picture in the file.
+
+        Args:
+            row: First row.
+            column: First column.
+            height: Number of rows.
+            width: Number of columns.
+
+        Returns:
+            A window of rasterio.
+        """
         from rasterio.windows import Window
 
-        row, column, height, width = self.orientation.stored_window(
-            row, column, height, width, (self.height, self.width)
-        )
+        if self.orientation is not UPRIGHT:
+            row, column, height, width = self.orientation.stored_window(
+                row, column, height, width, (self.height, self.width)
+            )
         return Window(column, row, width, height)
 
     @property
@@ -194,57 +202,25 @@ class Raster(RasterHeader):
         """Whether a smaller picture of it is read from its overviews."""
         return bool(self.dataset.overviews(self.bands[0]))
 
-    def read_reduced(
-        self,
-        height: int,
-        width: int,
-        damaged: bool = False,
-        region: tuple[int, int, int, int] | None = None,
-        begun: "Reduction | None" = None,
-    ) -> NDArray[Any]:
-        """Reads the whole raster, or a rectangle of it, at a smaller size.
 
-        Each pixel is the mean of those that it covers; pixels that are not valid may count as 0.
-        Overviews are used where there are some. Without them, the file is read forward only, unlike
-        GDAL's resampling, which decodes a PNG many times over.
+@contextmanager
+def readable(path: object) -> Iterator[None]:
+    """Turns an error of rasterio into an InputError that names the file.
 
-        Args:
-            height: Rows of the result, at most those of the rectangle.
-            width: Columns of the result, at most those of the rectangle.
-            damaged: Whether rows that cannot be decoded are 0 instead of an error. Overviews are
-                then not used.
-            region: Top, bottom, left and right of the rectangle, by default of the whole raster.
-            begun: The same picture, to which rows were added already, or None.
+    Args:
+        path: Path that the message names.
 
-        Returns:
-            Pixels (height, width, bands).
+    Yields:
+        Nothing.
 
-        Raises:
-            InputError: If the file cannot be decoded, unless `damaged`.
-        """
-        from rasterio.enums import Resampling
+    Raises:
+        InputError: If the body raises a RasterioError.
+    """
+    from rasterio.errors import RasterioError
 
-        from segment.core.pixels.geometry import Reduction
-
-        top, bottom, left, right = region or (0, self.height, 0, self.width)
-        if self.has_overviews and not damaged:
-            with readable(self.path):
-                shape = (len(self.bands), *self.orientation.size(height, width))
-                found: NDArray[Any] = self.dataset.read(
-                    self.bands,
-                    window=self._stored_window(top, left, bottom - top, right - left),
-                    out_shape=shape,
-                    resampling=Resampling.average,
-                )
-            turned = np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
-            return turned if self.scale is None else self.scale.apply(turned)
-
-        def read(start: int, rows: int) -> NDArray[Any]:
-            try:
-                return self.read(start, left, rows, right - left)[0]
-            except InputError:
-                if not damaged:
-                    raise
-                return np.zeros((rows, right - left, len(self.bands)), self.dtype)
-
-        return (begun or Reduction((top, bottom, left, right), height, width)).filled(read)
+    try:
+        yield
+    except RasterioError as error:
+        problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
+        cure = "Check that it can be reached." if "://" in str(path) else "Get a whole copy."
+        raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error
