@@ -4,21 +4,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from classify.augment_settings import AugmentSettings
 from classify.collection_settings import CollectionSettings
 from segment.core.common_settings import (
     MOST_BATCH,
     MOST_EPOCHS,
     ClassWeights,
     Fraction,
-    PixelChangeSettings,
     PixelSettings,
-    Probability,
     Seed,
     TrainingSettings,
 )
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
-from segment.core.model.folder import network_of
+from segment.core.model.folder import with_network
 from segment.core.pixels.scale_choice import check_scale
 
 # 0 is refused later, where the message can list the bands of the files.
@@ -126,52 +125,6 @@ class DataSettings(ImageSettings, PixelSettings, CollectionSettings):
     _scale = field_validator("scale")(check_scale)
 
 
-class ChangeSettings(PixelChangeSettings):
-    """Random changes of training images; 0 switches a change off unless its description differs."""
-
-    random_crop: bool = Field(
-        default=True, description="crops of data.size at random places, else from the middle"
-    )
-    resized_crop: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description=(
-            "crops take this share of the image's area or more and are resized; 1: not resized"
-        ),
-    )
-    rotation: float = Field(
-        default=0.0, ge=0, le=180, description="turns by up to this many degrees either way"
-    )
-    quarter_turns: bool = Field(default=False, description="turns by 0, 90, 180 or 270 degrees")
-    horizontal_flip: Probability = Field(default=0.5, description="probability")
-    vertical_flip: Probability = Field(default=0.5, description="probability")
-    saturation: Fraction = Field(
-        default=0.0, description="up to this fraction either way (RGB, 8 bits)"
-    )
-    hue: int = Field(
-        default=0,
-        ge=0,
-        le=180,
-        description="turn of the hue by up to this many degrees (RGB, 8 bits)",
-    )
-    elastic: Probability = Field(default=0.0, description="probability of an elastic deformation")
-    cutout: Probability = Field(
-        default=0.0, description="probability of a hole of a tenth to a third of the edge"
-    )
-
-
-class AugmentSettings(ChangeSettings):
-    """Random changes of training images, and mixing of two images."""
-
-    mixup: float = Field(
-        default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution"
-    )
-    cutmix: float = Field(
-        default=0.0, ge=0, le=100, description="alpha of the mixing ratio's beta distribution"
-    )
-
-
 class ModelSettings(Settings):
     """The model: a network, or the classical baseline.
 
@@ -211,10 +164,7 @@ class ModelSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _takes_the_network_of_its_weights(cls, given: Any) -> Any:
-        weights = given.get("weights") if isinstance(given, dict) else None
-        if not isinstance(weights, str):
-            return given
-        return network_of(weights, "classify", ("backbone", "head")) | given
+        return with_network(given, "classify", ("backbone", "head"))
 
 
 class LossSettings(Settings):

@@ -12,6 +12,14 @@ from segment.core.errors import InputError
 from segment.core.model.calibration import Reliability
 
 _PRINTED = 12  # classes that fit on one line of a terminal
+# scores that are printed, and their keys in the report
+_ONE_LABEL = {"accuracy": "accuracy", "top-3": "top3_accuracy", "macro F1": "f1_macro"}
+_SEVERAL_LABELS = {
+    "mean average precision": "mean_average_precision",
+    "macro F1": "f1_macro",
+    "micro F1": "f1_micro",
+    "exact match": "exact_match",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +48,9 @@ class Scores:
         its threshold.
         """
         if self.multi_label:
-            given: NDArray[np.bool_] = self.probabilities >= np.array(self.thresholds, np.float64)
-        else:
-            given = np.arange(len(self.names)) == self.probabilities.argmax(axis=1)[:, None]
-        return given
+            return np.asarray(self.probabilities >= np.array(self.thresholds, np.float64))
+        best = self.probabilities.argmax(axis=1)[:, None]
+        return np.asarray(np.arange(len(self.names)) == best)
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
@@ -51,7 +58,7 @@ class Scores:
 
         With several labels, each label is a yes or no, and the shape is (images, classes).
         """
-        same: NDArray[np.bool_] = self.answers == self.reference
+        same = np.asarray(self.answers == self.reference)
         return same if self.multi_label else same.all(axis=1)
 
     @cached_property
@@ -62,8 +69,7 @@ class Scores:
         """
         if self.multi_label:
             return np.where(self.answers, self.probabilities, 1 - self.probabilities)
-        highest: NDArray[np.float32] = self.probabilities.max(axis=1)
-        return highest
+        return np.asarray(self.probabilities.max(axis=1))
 
     @cached_property
     def mistakes(self) -> list[int]:
@@ -80,11 +86,10 @@ class Scores:
         """
         from sklearn.metrics import confusion_matrix
 
-        classes = range(len(self.names))
-        counts: NDArray[np.int64] = confusion_matrix(
-            self.reference.argmax(axis=1), self.answers.argmax(axis=1), labels=classes
+        predicted, classes = self.answers.argmax(axis=1), range(len(self.names))
+        return np.asarray(
+            confusion_matrix(self.reference.argmax(axis=1), predicted, labels=classes)
         )
-        return counts
 
     @property
     def reliability(self) -> Reliability:
@@ -135,20 +140,17 @@ class Scores:
         from scipy.stats import binomtest
         from sklearn.metrics import log_loss
 
-        classes = range(len(self.names))
         reference, right = self.reference.argmax(axis=1), int(self.right.sum())
         interval = binomtest(right, len(reference)).proportion_ci(0.95, method="wilson")
         # Not top_k_accuracy_score: it breaks ties in favour of the last class and arg-max in favour
         # of the first, so top-3 could be lower than top-1.
         ranked = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :3]
-        top3 = (
-            _number((ranked == reference[:, None]).any(axis=1).mean()) if len(classes) > 3 else None
-        )
+        in_three = (ranked == reference[:, None]).any(axis=1)
         p = np.maximum(self.probabilities.astype(np.float64), np.finfo(np.float32).eps)
         return {
             "accuracy": _number(right / len(reference)),
             "accuracy_interval": [_number(interval.low), _number(interval.high)],
-            "top3_accuracy": top3,
+            "top3_accuracy": _number(in_three.mean()) if len(self.names) > 3 else None,
             "f1_macro": f1_macro,
             "log_loss": _number(log_loss(self.reference, p / p.sum(axis=1, keepdims=True))),
             "confusion": self.confusion.tolist(),
@@ -162,47 +164,30 @@ class Scores:
             for true, p in zip(self.reference.T, self.probabilities.T, strict=True)
         ]
         known = [p for p in precisions if p is not None]
+        every = self.reference.ravel(), self.answers.ravel()
         return {
             "mean_average_precision": _number(sum(known) / len(known)) if known else None,
-            "average_precision": {
-                name: _number(p) for name, p in zip(self.names, precisions, strict=True)
-            },
+            "average_precision": dict(zip(self.names, map(_number, precisions), strict=True)),
             "f1_macro": f1_macro,
-            "f1_micro": _number(
-                f1_score(self.reference.ravel(), self.answers.ravel(), zero_division=np.nan)
-            ),
+            "f1_micro": _number(f1_score(*every, zero_division=np.nan)),
             "exact_match": _number(self.right.all(axis=1).mean()),
             "thresholds": [_number(t) for t in self.thresholds],
         }
 
     def __str__(self) -> str:
         r = self.report
-        if self.multi_label:
-            words = {
-                "mean average precision": "mean_average_precision",
-                "macro F1": "f1_macro",
-                "micro F1": "f1_micro",
-            }
-            words |= {"exact match": "exact_match"}
-        else:
-            words = {"accuracy": "accuracy", "top-3": "top3_accuracy", "macro F1": "f1_macro"}
-        words |= {"calibration error": "calibration_error"}
+        words = _SEVERAL_LABELS if self.multi_label else _ONE_LABEL
+        words = words | {"calibration error": "calibration_error"}
         parts = [f"{word} {r[key]:.3f}" for word, key in words.items() if r[key] is not None]
         if not self.multi_label:
             low, high = r["accuracy_interval"]
             parts[0] += f" ({low:.3f} to {high:.3f})"
-        f1 = {
-            name: figures["f1"]
-            for name, figures in r["per_class"].items()
-            if figures["f1"] is not None
-        }
+        known = {name: figures["f1"] for name, figures in r["per_class"].items()}
+        f1 = {name: value for name, value in known.items() if value is not None}
         shown = list(f1) if len(f1) <= _PRINTED else sorted(f1, key=f1.__getitem__)[:_PRINTED]
         title = "F1" if len(shown) == len(f1) else f"lowest F1 of {len(f1)} classes"
-        return (
-            "  ".join(parts)
-            + f"\n{title}: "
-            + "  ".join(f"{name} {f1[name]:.3f}" for name in shown)
-        )
+        listed = "  ".join(f"{name} {f1[name]:.3f}" for name in shown)
+        return f"{'  '.join(parts)}\n{title}: {listed}"
 
 
 def score(

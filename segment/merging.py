@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.labels.classes import IGNORED
-from segment.tiling import Window
+from segment.tile_window import Window
 
 _PIECE = 64  # rows handled at a time, so that temporary arrays stay small
 
@@ -27,8 +27,7 @@ def blend_weights(tile: int) -> NDArray[np.float32]:
         (tile,) float32, 0.001 to 1.
     """
     centres = (np.arange(tile) + 0.5) / tile
-    weights: NDArray[np.float32] = np.maximum(np.sin(np.pi * centres) ** 2, 1e-3).astype(np.float32)
-    return weights
+    return np.asarray(np.maximum(np.sin(np.pi * centres) ** 2, 1e-3), np.float32)
 
 
 class RowMerger:

@@ -1,4 +1,4 @@
-"""Positions of tiles, in plain integers, and the merging of their probabilities by row strips."""
+"""Positions of the tiles of a scene, in plain integers, and the cutting of tiles."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.errors import InputError
-from segment.core.pixels.geometry import Rectangle
-
-Tile = tuple[int, int, NDArray[np.float32] | None]
-"""Padded row and column of a tile, and its probabilities (tile, tile, classes) or None."""
 
 
 def sliding_patches(image: NDArray[Any], patch_size: tuple[int, ...], step: int) -> NDArray[Any]:
@@ -199,68 +195,6 @@ class TilePlan:
             the scene.
         """
         return reflect(np.arange(start, stop) - self.left, self.width)
-
-
-@dataclass(frozen=True)
-class Window(Rectangle):
-    """A rectangle of a planned scene, and all tiles that touch it.
-
-    The map of the rectangle depends on nothing else.
-
-    Attributes:
-        plan: Tiles of the whole scene.
-        top: First row, pixels of the scene.
-        bottom: Past the last row.
-        left: First column, pixels of the scene.
-        right: Past the last column.
-    """
-
-    plan: TilePlan
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @cached_property
-    def _indices(self) -> list[int]:
-        plan = self.plan
-        return [
-            i
-            for i, row in enumerate(plan.rows)
-            if self._touches(row - plan.top, self.top, self.bottom)
-        ]
-
-    @cached_property
-    def rows(self) -> list[int]:
-        """First padded row of each row of tiles."""
-        return [self.plan.rows[i] for i in self._indices]
-
-    @cached_property
-    def columns(self) -> list[int]:
-        """First padded column of each column of tiles."""
-        plan = self.plan
-        return [
-            column
-            for column in plan.columns
-            if self._touches(column - plan.left, self.left, self.right)
-        ]
-
-    def _touches(self, start: int, first: int, last: int) -> bool:
-        return start < last and start + self.plan.tile > first
-
-    @cached_property
-    def finished(self) -> list[tuple[int, int]]:
-        """What `TilePlan.finished` gives for each row of tiles, limited to the window."""
-        inside = [self.plan.finished[i] for i in self._indices]
-        return [
-            (min(max(a, self.top), self.bottom), min(max(b, self.top), self.bottom))
-            for a, b in inside
-        ]
-
-    @cached_property
-    def scene_columns(self) -> NDArray[np.intp]:
-        """Scene column behind each padded column of the window's tiles, from first to last."""
-        return self.plan.scene_columns(self.columns[0], self.columns[-1] + self.plan.tile)
 
 
 def reflect(positions: NDArray[np.intp], size: int) -> NDArray[np.intp]:

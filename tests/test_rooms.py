@@ -60,7 +60,7 @@ ROOMS = (
 EXTRAS = {"cluster", "tuning", "exploration", "town", "sample", "app", "generator"}
 COMMANDS = ("segment.cli", "classify.cli", "classify.generator_cli")
 MOST_MODULES = 16
-LINES, MOST_LINES, LONG_MODULES = 250, 320, 21
+LINES, MOST_LINES, LONG_MODULES = 250, 320, 5
 FEW_LINES, SHORT_MODULES = 40, 10
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.config import ChangeSettings
+from classify.augment_settings import ChangeSettings
 from classify.data.pixels import fill_up
 from segment.core.pixels.augment import (
     as_dtype,

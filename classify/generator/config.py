@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from classify.config import ChangeSettings, ImageSettings
+from classify.augment_settings import ChangeSettings
+from classify.config import ImageSettings
 from segment.core.common_settings import MOST_BATCH, MOST_EPOCHS, TrainingSettings
 from segment.core.config import Settings
 

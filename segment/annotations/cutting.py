@@ -22,8 +22,8 @@ from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.nodata import Nodata, check_nodata
 from segment.core.raster.opening import open_raster
 from segment.core.raster.reader import Raster
-from segment.data.mask_census import census_of_rows
-from segment.data.mask_reading import choose_reading
+from segment.data.masks.census import census_of_rows
+from segment.data.masks.reading import choose_reading
 from segment.tiling import TilePlan, cut_strip, tile_starts
 
 

@@ -90,14 +90,13 @@ def _read(path: Path) -> dict[str, Any]:
         content = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read as YAML: {error}") from error
-    content = {} if content is None else content
-    if not isinstance(content, dict):
+    if not isinstance(content, dict | None):
         raise InputError(
             f"{path}: settings are `key: value` lines. Received a {type(content).__name__}. See the"
             " folder configs."
         )
     # without parts of which all lines are commented out
-    return {key: value for key, value in content.items() if value is not None}
+    return {key: value for key, value in (content or {}).items() if value is not None}
 
 
 def change_settings(settings: S, values: Mapping[str, Any]) -> S:
@@ -134,9 +133,8 @@ def _parse_override(text: str) -> tuple[str, Any]:
 def _put(content: dict[str, Any], name: str, value: Any) -> None:
     *parts, last = name.split(".")
     for key in parts:
-        if content.get(key) is None:
-            content[key] = {}
-        inner = content[key]
+        found = content.get(key)
+        inner = content[key] = {} if found is None else found
         if not isinstance(inner, dict):
             raise InputError(
                 f"{name}: {key!r} is a value, not a group. Received {quoted(value)}. Set {key}"
@@ -211,10 +209,8 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for key, value in content.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
+        name = f"{prefix}{key}"
+        flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return flat
 
 

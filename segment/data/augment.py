@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.config import AugmentSettings
+from segment.augment_settings import AugmentSettings
 from segment.core.pixels.augment import blur, light, pipeline, require_rgb, symmetries
 from segment.core.pixels.normalise import BandStatistics
 

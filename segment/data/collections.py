@@ -17,8 +17,8 @@ from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.progress import Progress
 from segment.core.raster.sources import SUFFIXES
 from segment.core.splits import PARTS, Part
-from segment.data.ground import Division, class_counter, labelled_windows
-from segment.data.mask_reading import find_class_table
+from segment.data.division import Division, class_counter, labelled_windows
+from segment.data.masks.reading import find_class_table
 from segment.data.pairs.find_scenes import FoundImages, find_scenes
 from segment.data.pairs.pair import Pair
 from segment.data.pairs.pixel_sizes import choose_gsd, ground_sampling_distance
@@ -40,8 +40,7 @@ class Labelled:
         codes: (256,) uint8, from an index of that table to a code of `labels`; 255 is ignored.
         labels: The codes of all collections, with those that this one can hold.
         division: Its patches for training, validation and test.
-        gsd: Metres per pixel, the median over the groups, or else of the settings; None where
-            unknown.
+        gsd: Metres per pixel: median over the groups, or of the settings; None where unknown.
         weight: Share of the tiles drawn from it, relative to other collections.
         pixel_size: See `AugmentSettings.pixel_size`; None: the same as for all.
         notes: Notes on its folders for the user.
@@ -180,13 +179,9 @@ def open_collections(
             division = labelled_windows(division, counter, one.min_labelled, settings.tile)
         gsd, notes = choose_gsd(pairs, one.gsd)
         folder, held = Path(settings.root, one.path), labels.of(codes.tolist())
-        notes = [*of_files.notes, *notes, *wide_classes(one, target)]
-        notes += division.notes(own.names)
-        opened.append(
-            Labelled(
-                name, folder, own, codes, held, division, gsd, one.weight, one.pixel_size, notes
-            )
-        )
+        notes = [*of_files.notes, *notes, *wide_classes(one, target), *division.notes(own.names)]
+        found_in = name, folder, own, codes, held, division, gsd
+        opened.append(Labelled(*found_in, one.weight, one.pixel_size, notes))
     for part in PARTS[:2]:
         if not any(one.parts[part] for one in opened):
             raise InputError(f"data.collections: no tiles for {part}. Change the split.")
@@ -208,9 +203,7 @@ def name_of(one: Collection, root: str = "") -> str:
 
 def _own_name(one: Collection, root: str) -> str:
     path = Path(root, one.path)
-    if one.labels and glob.has_magic(path.name):
-        path = path.parent
-    path = path.resolve()
+    path = (path.parent if one.labels and glob.has_magic(path.name) else path).resolve()
     return path.stem if one.labels and path.suffix.lower() in SUFFIXES else path.name
 
 

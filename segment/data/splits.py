@@ -10,28 +10,9 @@ from segment.collection_settings import Collection
 from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.splits import PARTS, Part, part_named
-from segment.data.ground import Count, Division, leave_margin, split_ground
+from segment.data.division import Count, Division, leave_margin, split_ground
 from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch, grid_patches
-
-
-def split_patches(
-    pairs: Sequence[Pair], settings: DataSettings, seed: int
-) -> dict[Part, list[Patch]]:
-    """Divides patches into training, validation and test, see `divide`.
-
-    Args:
-        pairs: Images and masks.
-        settings: Split, validation fraction, named groups and tile size.
-        seed: Seed of what is drawn.
-
-    Returns:
-        The patches of each part.
-
-    Raises:
-        InputError: As `divide`.
-    """
-    return divide(pairs, settings, seed).parts
 
 
 def divide(

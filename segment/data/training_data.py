@@ -9,27 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from segment.augment_settings import AugmentSettings
 from segment.collection_settings import PixelSizes
-from segment.config import AugmentSettings, Config
+from segment.config import Config
 from segment.core.common_settings import split_seed
-from segment.core.errors import InputError, counted
+from segment.core.errors import InputError
 from segment.core.labels.classes import ClassTable
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Progress
 from segment.core.splits import PARTS, Part
 from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles
-from segment.data.mask_reading import read_masks
-from segment.data.pairs.pair import Pair
+from segment.data.masks.reading import read_masks
+from segment.data.pairs.pair import Pair, require_alike
 from segment.data.patches import Patch
 from segment.data.pixels import Tables, TilePixels
-from segment.data.splits import leaks
 from segment.data.survey import Survey, survey
 from segment.data.tile_scales import scale_collections
+from segment.data.training_notes import prefix_of, print_notes, print_parts, print_warnings
 from segment.label_sets import LabelSets
 
 _LISTED = 100
-_RARE = 0.01  # share of the labelled training pixels
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class TrainingData:
         collections, scale = scale_collections(collections, settings.scale, progress)
         require_alike([pair for one in collections for pair in one.pairs])
         readings = [
-            read_masks(one.folder, one.pairs, one.class_table, settings, progress, _prefix(one))
+            read_masks(one.folder, one.pairs, one.class_table, settings, progress, prefix_of(one))
             for one in collections
         ]
         collections = [
@@ -98,7 +98,7 @@ class TrainingData:
         )
         labels = replace(collections[0].labels, used=None)
         for one in collections:
-            _print_notes(one, progress)
+            print_notes(one, progress)
         found = survey(
             _together(collections),
             TilePixels(table, settings.undeclared, megabytes=0, tables=_tables(collections)),
@@ -114,38 +114,14 @@ class TrainingData:
             )
         certain = found.class_pixels["train"][: len(table)]
         absent = [name for name, count in zip(table.names, certain, strict=True) if not count]
-        if absent:
-            progress.say(
-                f"warning: no pixel of the training part is {', '.join(absent)}: cannot be learned"
-            )
-        scored = found.class_pixels["val"][: len(table)]
-        unscored = [
-            name for name, n, m in zip(table.names, certain, scored, strict=True) if n > m == 0
-        ]
-        if unscored and not any("val" in one.division.missing for one in collections):
-            progress.say(
-                f"warning: no pixel of the validation part is {', '.join(unscored)}: not scored"
-            )
-        for value, count in found.undeclared.most_common(5):
-            progress.say(
-                f"warning: {count:,} mask pixels hold {value}, which no class has: ignored"
-            )
-        for one, (_, share) in zip(collections, readings, strict=True):
-            if share:
-                progress.say(
-                    f"warning: {_prefix(one)}{share:.1%} of the labelled mask pixels are of no"
-                    " class of the table: ignored"
-                )
+        shares = [share for _, share in readings]
+        print_warnings(found, table.names, absent, collections, shares, progress)
         weights = resolve_class_weights(config.loss.class_weights, table.names, certain)
-        for one in collections:
-            for part in PARTS:
-                if one.parts[part]:
-                    progress.say(_describe(part, one.parts[part], settings.tile))
-        progress.say(_describe_labels(found, table.names))
+        print_parts(found, table.names, collections, settings.tile, progress)
         masks = {
             "absent": absent,
             "undeclared": dict(found.undeclared.most_common(_LISTED)),
-            "undeclared_share": max(share for _, share in readings),
+            "undeclared_share": max(shares),
             "notes": [note for reading, _ in readings for note in reading.notes],
             "findings": [vars(finding) for reading, _ in readings for finding in reading.findings],
         }
@@ -246,62 +222,9 @@ class TrainingData:
         return {one.name: one.labels for one in self.collections if one.name}
 
 
-def require_alike(pairs: Sequence[Pair]) -> None:
-    """Checks that the images of all collections have the same bands and depth.
-
-    Args:
-        pairs: Images and masks.
-
-    Raises:
-        InputError: If they differ.
-    """
-    first = pairs[0]
-    for pair in pairs:
-        if (pair.info.bands, pair.info.dtype) != (first.info.bands, first.info.dtype):
-            raise InputError(
-                f"{pair.image}: has {counted(pair.info.bands, 'band')} of {pair.info.dtype},"
-                f" {first.image} has {first.info.bands} of {first.info.dtype}. Export all"
-                " collections alike, or leave one out."
-            )
-
-
 def _together(collections: Sequence[Labelled]) -> dict[Part, list[Patch]]:
     return {part: [patch for one in collections for patch in one.parts[part]] for part in PARTS}
 
 
 def _tables(collections: Sequence[Labelled]) -> Tables:
     return {one.name: (one.class_table, one.codes) for one in collections if one.name}
-
-
-def _prefix(one: Labelled) -> str:
-    return f"{one.name}: " if one.name else ""
-
-
-def _print_notes(one: Labelled, progress: Progress) -> None:
-    if note := one.pairs[0].info.alpha_note:
-        progress.say(f"note: {one.folder}: {note}")
-    for note in one.notes:
-        progress.say(f"note: {_prefix(one)}{note}")
-    for group in leaks(one.parts) if one.division.split not in ("run", "block") else []:
-        progress.say(
-            f"warning: tiles of {group!r} are both trained on and scored: the scores are too good"
-        )
-
-
-def _describe_labels(found: Survey, names: Sequence[str]) -> str:
-    """The labelled share of each part, and the classes that are rare in training."""
-    shares = ", ".join(f"{share:.2%} of {part}" for part, share in found.labelled.items())
-    held = found.class_pixels["train"][: len(names)]
-    rare = [
-        f"{name} ({share:.2%})"
-        for name, share in zip(names, held / max(held.sum(), 1), strict=True)
-        if 0 < share < _RARE
-    ]
-    advice = f"; rare in train: {', '.join(rare)}, see data.sampling=balanced" if rare else ""
-    return f"labelled pixels: {shares}{advice}"
-
-
-def _describe(part: Part, patches: Sequence[Patch], tile: int) -> str:
-    names = sorted({patch.pair.group for patch in patches})
-    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    return f"{part:5} {len(patches):5} tiles of {tile} px from {listed}"

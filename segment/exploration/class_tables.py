@@ -11,8 +11,8 @@ from typing import Any
 from segment.config import DataSettings
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, Class, ClassTable, load_class_table
-from segment.data.mask_census import MaskCensus
-from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
+from segment.data.masks.census import MaskCensus
+from segment.data.masks.reading import MaskReading, choose_reading, find_class_table
 from segment.exploration.image_statistics import TileStatistics
 from segment.exploration.material import Material
 

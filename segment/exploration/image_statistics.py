@@ -18,7 +18,7 @@ from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.mask_values import ValueCounts, tally
 from segment.core.labels.masks import Mask
 from segment.core.progress import Progress
-from segment.data.mask_census import MaskCensus
+from segment.data.masks.census import MaskCensus
 from segment.data.pairs.decoded import Decoded
 from segment.data.pairs.pair import Pair
 from segment.data.pairs.scene_pixels import Readable, ScenePixels

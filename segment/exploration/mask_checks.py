@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import yaml
 
 from segment.core.exploration.checks import Check, Values, listed
-from segment.data.mask_checks import too_much_undeclared
+from segment.data.masks.checks import too_much_undeclared
 from segment.exploration.summary import TileSummary
 
 _RARE, _SELDOM, _SMALL = 0.01, 0.2, 0.001

@@ -9,9 +9,9 @@ from segment.core.errors import InputError
 from segment.core.exploration.summary import Window, place_name
 from segment.core.labels.classes import ClassTable
 from segment.core.progress import Progress
-from segment.data.ground import Division, class_counter, labelled_windows
-from segment.data.mask_census import MaskCensus, take_census
-from segment.data.mask_reading import MaskReading, choose_reading
+from segment.data.division import Division, class_counter, labelled_windows
+from segment.data.masks.census import MaskCensus, take_census
+from segment.data.masks.reading import MaskReading, choose_reading
 from segment.data.pairs.find_scenes import find_scenes
 from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch, grid_patches

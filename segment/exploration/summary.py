@@ -15,9 +15,9 @@ from segment.core.errors import InputError
 from segment.core.exploration.summary import Summary
 from segment.core.labels.classes import IGNORED
 from segment.core.splits import part_named
-from segment.data.ground import Division, class_counter
-from segment.data.mask_census import MaskCensus
-from segment.data.mask_reading import MaskReading
+from segment.data.division import Division, class_counter
+from segment.data.masks.census import MaskCensus
+from segment.data.masks.reading import MaskReading
 from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch
 from segment.data.splits import divide

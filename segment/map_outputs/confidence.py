@@ -5,7 +5,7 @@ from typing import Any
 
 from segment.core.labels.classes import ClassTable
 from segment.core.maps.cog import BandContent, RawRows, write_cog
-from segment.core.maps.qgis import style_name, write_confidence_style
+from segment.core.maps.qgis import confidence_style, write_style
 from segment.core.raster.grid import PixelGrid
 from segment.map_outputs.suggestions import WindowStatistics, write_suggestions
 
@@ -33,7 +33,7 @@ def write_confidence_raster(rows: RawRows, path: Path, grid: PixelGrid) -> None:
         scale=1 / CONFIDENCE_STEPS,
     )
     write_cog(rows, path, grid, content)
-    write_confidence_style(path.with_name(style_name(path.name)))
+    write_style(path, confidence_style())
 
 
 def suggest_windows(

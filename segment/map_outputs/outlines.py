@@ -1,6 +1,6 @@
-"""Outlines of the areas of a class raster: traced, joined at junctions, and smoothed.
+"""Outlines of the areas of a class raster: traced, and joined at junctions.
 
-Outlines are traced along pixel edges, made to share borders vertex by vertex, and smoothed.
+Outlines are traced along pixel edges, and made to share borders vertex by vertex.
 Coordinates are (column, row) in pixels of the scene; class values come in arrays with a frame of
 nodata, one pixel wide. A *corner* is where four pixels meet; a *junction* is a corner at which the
 borders of three or four areas meet. Between junctions, each border is shared by two areas.
@@ -18,7 +18,6 @@ from segment.core.labels.classes import IGNORED
 
 _ROWS = 1024  # rows handled at a time
 _TRACED = 2**20  # vertices held as Python numbers, before they become an array
-_SMALL = 9  # square tolerances; without its corners, a smaller area would lose much of its size
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,7 @@ class Outlines:
         if not len(self):
             return np.empty(0, object)
         parts = self.points.astype(np.float64), (self.rings, self.areas)
-        polygons: NDArray[np.object_] = shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, *parts
-        )
-        return polygons
+        return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, *parts))
 
     def chosen(self, areas: NDArray[np.bool_]) -> "Outlines":
         """Selects areas.
@@ -86,8 +82,7 @@ class Outlines:
         doubled[self.rings[1:] - 1] = 0  # no segment leads from one ring to the next
         enclosed = np.abs(np.add.reduceat(doubled, self.rings[:-1])) / 2
         outer = self.areas[:-1]
-        sizes: NDArray[np.float64] = 2 * enclosed[outer] - np.add.reduceat(enclosed, outer)
-        return sizes
+        return np.asarray(2 * enclosed[outer] - np.add.reduceat(enclosed, outer))
 
 
 def trace(values: NDArray[np.uint8]) -> Outlines:
@@ -128,10 +123,19 @@ def trace(values: NDArray[np.uint8]) -> Outlines:
     )
 
 
-def _borders(a: Any, b: Any, c: Any, d: Any) -> NDArray[np.uint8]:
-    """Counts the borders (0 to 4) at corners, from the pixels above (a, b) and below (c, d)."""
-    count: NDArray[np.uint8] = (a != b).astype(np.uint8) + (c != d) + (a != c) + (b != d)
-    return count
+def count_borders(a: Any, b: Any, c: Any, d: Any) -> NDArray[np.uint8]:
+    """Counts the borders that meet at corners.
+
+    Args:
+        a: Class values above and left of the corners, in an array of any shape.
+        b: Those above and right.
+        c: Those below and left.
+        d: Those below and right.
+
+    Returns:
+        Number of borders, 0 to 4, in the same shape.
+    """
+    return np.asarray((a != b).astype(np.uint8) + (c != d) + (a != c) + (b != d))
 
 
 def _passed_junctions(values: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -142,7 +146,7 @@ def _passed_junctions(values: NDArray[np.uint8]) -> NDArray[np.int64]:
     parts = []
     for start in range(0, len(values) - 1, _ROWS):
         rows = values[start : start + _ROWS + 1]
-        meets = _borders(rows[:-1, :-1], rows[:-1, 1:], rows[1:, :-1], rows[1:, 1:]) == 3
+        meets = count_borders(rows[:-1, :-1], rows[:-1, 1:], rows[1:, :-1], rows[1:, 1:]) == 3
         parts.append(np.argwhere(meets)[:, ::-1] + (0, start))
     return np.concatenate(parts)
 
@@ -192,70 +196,3 @@ def insert_junctions(outlines: Outlines, values: NDArray[np.uint8]) -> Outlines:
         outlines.areas,
         outlines.values,
     )
-
-
-def smooth_polygons(
-    outlines: Outlines, values: NDArray[np.uint8], tolerance: float
-) -> NDArray[np.object_]:
-    """Makes polygons with smooth borders.
-
-    Areas of less than 9 square tolerances keep their pixel edges. They are left out of the coverage
-    while the others are simplified, which pins the borders around them.
-
-    Args:
-        outlines: Outlines with a vertex at each junction.
-        values: The class values that were traced.
-        tolerance: Tolerance in pixels. Corners that cut off less than its square are removed.
-
-    Returns:
-        Shapely polygons, (areas,).
-    """
-    import shapely
-
-    small = outlines.pixels() < _SMALL * tolerance**2
-    pinned = outlines.chosen(small)
-    polygons = np.empty(len(outlines), object)
-    polygons[small] = pinned.polygons()
-    if not small.all():
-        smooth = _smooth_stairs(outlines, values, pinned.points).chosen(~small)
-        polygons[~small] = shapely.coverage_simplify(
-            smooth.polygons(), tolerance, simplify_boundary=False
-        )
-    return polygons
-
-
-def _smooth_stairs(
-    outlines: Outlines, values: NDArray[np.uint8], pinned: NDArray[np.int32]
-) -> Outlines:
-    """Replaces each step of one pixel by its middle, so that slanted lines are straight again.
-
-    A step is a segment of length 1 that turns one way at its start and the other way at its end. A
-    step that ends at a junction, at nodata or at one of the `pinned` corners (n, 2) stays; any
-    other is touched only by the two areas that share it. The new borders cannot meet: each keeps
-    within half a pixel of the corners that it passed, and no two borders pass the same corner.
-    """
-    stride = values.shape[1]
-    closing = np.zeros(len(outlines.points), bool)
-    closing[outlines.rings[1:] - 1] = True
-    points = outlines.points[~closing]  # rings without their closing vertex
-    starts = outlines.rings - np.arange(len(outlines.rings))
-    following, previous = np.arange(1, len(points) + 1), np.arange(-1, len(points) - 1)
-    following[starts[1:] - 1], previous[starts[:-1]] = starts[:-1], starts[1:] - 1
-    step = points[following] - points
-    before = step[previous]
-    turn = np.sign(before[:, 0] * step[:, 1] - before[:, 1] * step[:, 0])
-    columns, rows = points.T
-    around = [values[rows + below, columns + right] for below in (0, 1) for right in (0, 1)]
-    keys, pinned_keys = (corners @ np.array([1, stride], np.int64) for corners in (points, pinned))
-    free = (
-        (_borders(*around) == 2) & (np.max(around, axis=0) < IGNORED) & ~np.isin(keys, pinned_keys)
-    )
-    jog = (np.abs(step).sum(axis=1) == 1) & free & free[following] & (turn * turn[following] < 0)
-    kept = jog | ~jog[previous]
-    moved = points + np.where(jog[:, None], step / 2, 0.0)
-    # close the rings again: repeat the first kept point of each at its end
-    before_ring = np.concatenate([[0], np.cumsum(kept)])[starts]
-    moved = moved[kept]
-    rings = before_ring + np.arange(len(before_ring))
-    closed = np.insert(moved, before_ring[1:], moved[before_ring[:-1]], axis=0)
-    return Outlines(closed, rings, outlines.areas, outlines.values)

@@ -14,7 +14,8 @@ from segment.core.maps.geopackage import write_geopackage
 from segment.core.maps.geoparquet import require_pyarrow, write_geoparquet
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.opening import open_raster
-from segment.map_outputs.outlines import insert_junctions, smooth_polygons, trace
+from segment.map_outputs.outlines import insert_junctions, trace
+from segment.map_outputs.smoothing import smooth_polygons
 
 _ROWS = 1024  # rows read at a time
 

@@ -12,7 +12,7 @@ from segment.annotations.areas import Area
 from segment.core.raster.grid import PixelGrid
 from segment.mapping.loop import Wanted
 from segment.merging import RowStrip
-from segment.tiling import Window
+from segment.tile_window import Window
 
 Region = tuple[int, int, int, int]
 """Top, bottom, left, right in pixels of the scene; bottom and right are past the last."""

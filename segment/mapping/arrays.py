@@ -18,6 +18,7 @@ from segment.core.model.runtime import Model
 from segment.core.onnx_models.loading import load_model
 from segment.core.progress import Progress
 from segment.core.raster.nodata import Nodata
+from segment.core.raster.reduced import read_reduced
 from segment.core.reports.figures import displayable
 from segment.map_outputs.image_map import PICTURE, ImageMap
 from segment.mapping.loop import Watch
@@ -78,7 +79,7 @@ def predict_array(
         height, width = labels.shape
         reduction = max(height, width, PICTURE) / PICTURE
         size = max(round(height / reduction), 1), max(round(width / reduction), 1)
-        photograph = displayable(opened.raster.read_reduced(*size))
+        photograph = displayable(read_reduced(opened.raster, *size))
         notes = [*notes, *opened.notes]
     table = network.info.class_table
     made: Any = labels

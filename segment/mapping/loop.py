@@ -20,7 +20,8 @@ from segment.core.prefetch import prefetch
 from segment.core.raster.sources import Source
 from segment.core.reports.timing import Clock
 from segment.merging import RowMerger, RowStrip
-from segment.tiling import Tile, Window, cut_strip
+from segment.tile_window import Window
+from segment.tiling import cut_strip
 
 Advance = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles."""
@@ -302,8 +303,8 @@ def _single_tiles(
     predicted: Iterable[tuple[Batch, NDArray[np.float32] | None]],
     count: int,
     advance: Advance | None,
-) -> Iterator[Tile]:
-    """Yields the tiles of batches one by one, at least an empty one for each row of tiles."""
+) -> Iterator[tuple[int, int, NDArray[np.float32] | None]]:
+    """Yields padded row, column and probabilities of each tile, or an empty row of tiles as one."""
     for batch, probabilities in predicted:
         of_tiles = repeat(None) if probabilities is None else probabilities
         for (row, column), of_tile in zip(batch.places, of_tiles, strict=False):

@@ -17,7 +17,8 @@ from segment.mapping.loop import Watch, map_window
 from segment.mapping.options import ViewOptions
 from segment.mapping.regrid import regrid, seen_window
 from segment.merging import RowStrip
-from segment.tiling import TilePlan, Window
+from segment.tile_window import Window
+from segment.tiling import TilePlan
 
 _GDAL_TYPES = {
     "uint8": "Byte",
@@ -173,26 +174,6 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         raise MisfitError(
             f"{raster.path}: the model maps {counted(info.bands, 'band')} of {info.dtype}. "
             f"Received {received} of {dtype}.{reason} To cure it, {'; and '.join(cures)}."
-        )
-
-
-def check_window(raster: Raster, top: int, bottom: int, left: int, right: int) -> None:
-    """Checks that a window lies inside a scene.
-
-    Args:
-        raster: The open scene.
-        top: First row of the window.
-        bottom: Past the last row.
-        left: First column.
-        right: Past the last column.
-
-    Raises:
-        InputError: If the window is empty or not inside the scene.
-    """
-    if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
-        raise InputError(
-            f"The window is not inside the scene, which has {raster.height} rows and"
-            f" {raster.width} columns. Received rows {top} to {bottom}, columns {left} to {right}."
         )
 
 

@@ -1,6 +1,7 @@
 """Unfamiliar tiles of scenes: those that differ from all training tiles."""
 
 from contextlib import suppress
+from pathlib import Path
 
 from segment.annotations.areas import Area
 from segment.core.errors import InputError
@@ -51,6 +52,31 @@ def unfamiliar_share(
                     unfamiliar += detector.score(pixels, fill_up(valid, tile)) > 1
                     seen += 1
     return unfamiliar, seen
+
+
+def find_unfamiliar(
+    model: Path | None, info: ModelInfo, source: Source, area: Area
+) -> tuple[float | None, list[str]]:
+    """Compares a mapped scene with the training tiles of its model.
+
+    Args:
+        model: Model folder, None for a model that was not loaded from one.
+        info: Description of the model.
+        source: The scene as the network sees it.
+        area: Part of the scene that was mapped, on its own grid.
+
+    Returns:
+        Share of unfamiliar tiles, None where it is not known, and a warning where it is large.
+
+    Raises:
+        InputError: If the scene cannot be opened, or the model folder is damaged.
+    """
+    detector = None if model is None else load_novelty(model, info)
+    if detector is None:
+        return None, []
+    unfamiliar, seen = unfamiliar_share(detector, source, info, area)
+    warning = describe_share(unfamiliar, seen)
+    return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
 
 def describe_share(unfamiliar: int, seen: int) -> str | None:

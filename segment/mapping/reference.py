@@ -18,8 +18,8 @@ from segment.core.labels.classes import IGNORED, ClassTable, load_class_table
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import Mask
 from segment.core.raster.reader import Raster
-from segment.data.mask_census import MaskCensus, census_of_rows
-from segment.data.mask_reading import choose_reading
+from segment.data.masks.census import MaskCensus, census_of_rows
+from segment.data.masks.reading import choose_reading
 from segment.mapping.journal import CLASSES, REFERENCE, Journal
 
 
@@ -96,6 +96,29 @@ class Reference:
         self.undeclared += undeclared
         return indices
 
+    def report(self, class_table: ClassTable, journal: Journal, width: int) -> dict[str, Any]:
+        """Scores the boundaries of a finished map, row strip by row strip.
+
+        Args:
+            class_table: Class table of the map.
+            journal: Journal that holds the finished map and its reference.
+            width: Width of a boundary in pixels.
+
+        Returns:
+            Keys of the report: boundary scores of the whole scene at once, and pixels of no class.
+        """
+        boundaries = Boundaries(class_table.names, width=width)
+        boundaries.add_strips(
+            journal.rows,
+            partial(journal.read, REFERENCE),
+            lambda start, stop: class_table.indices(journal.read(CLASSES, start, stop)),
+        )
+        return {
+            "undeclared_share": self.undeclared_share,
+            "undeclared": dict(self.undeclared.most_common()),
+            **boundaries.report(),
+        }
+
 
 @contextmanager
 def open_reference(
@@ -168,23 +191,3 @@ def _require_classes(
         f"{mask.path}: holds no class of the model ({declared}). Received {listed}. Put a"
         " classes.yaml of its own beside the mask, or give another one."
     )
-
-
-def score_boundaries(class_table: ClassTable, journal: Journal, width: int) -> Boundaries:
-    """Scores the boundaries of a finished map, row strip by row strip.
-
-    Args:
-        class_table: Class table of the map.
-        journal: Journal that holds the finished map and its reference.
-        width: Width of a boundary in pixels.
-
-    Returns:
-        The scores, those of the whole scene at once.
-    """
-    boundaries = Boundaries(class_table.names, width=width)
-    boundaries.add_strips(
-        journal.rows,
-        partial(journal.read, REFERENCE),
-        lambda start, stop: class_table.indices(journal.read(CLASSES, start, stop)),
-    )
-    return boundaries

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from segment.core.raster.reader import Raster
 from segment.merging import RowStrip
-from segment.tiling import TilePlan, Window
+from segment.tile_window import Window
+from segment.tiling import TilePlan
 
 _PIECE = 64  # rows made at a time: the scene may have many more pixels than the model sees
 

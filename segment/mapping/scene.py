@@ -33,9 +33,9 @@ from segment.map_outputs.polygons import write_polygons
 from segment.mapping.familiarity import describe_familiarity
 from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
 from segment.mapping.model_view import ModelView, check_scene
-from segment.mapping.novelty import describe_share, load_novelty, unfamiliar_share
+from segment.mapping.novelty import find_unfamiliar
 from segment.mapping.options import MapOptions
-from segment.mapping.reference import Reference, open_reference, score_boundaries
+from segment.mapping.reference import Reference, open_reference
 from segment.mapping.result import SceneMap
 from segment.mapping.scale import Scale, choose_scale
 from segment.mapping.tally import SceneTally
@@ -112,12 +112,12 @@ class OpenScene:
         Returns:
             SHA-256 of everything that the outputs depend on, in hexadecimal digits.
         """
-        options = self.options
-        outputs: list[Any] = [options.polygons and [options.polygons, options.min_area]]
-        outputs += [options.confidence, options.suggest]
-        outputs += [c.map_color for c in self.palette.table.classes]
-        outputs += [options.boundary_width] if self.reference else []
-        ingredients = [description, *outputs, self.scale.pixel, self.scale.notes]
+        options, scale = self.options, self.scale
+        polygons = options.polygons and [options.polygons, options.min_area]
+        outputs = [polygons, options.confidence, options.suggest]
+        colors = [c.map_color for c in self.palette.table.classes]
+        width = [options.boundary_width] if self.reference else []
+        ingredients = [description, *outputs, *colors, *width, scale.pixel, scale.notes]
         return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
     @property
@@ -165,46 +165,35 @@ class OpenScene:
             clock.switch("outputs")
         files = SceneMap.planned(self.source, folder, options)
         with ThreadPoolExecutor(2) as pool:  # both read a small part of the scene
-            compared, filled = pool.submit(self._compare, model), pool.submit(self._undeclared)
+            seen = model, self.info, self.view.source, self.area
+            compared, filled = pool.submit(find_unfamiliar, *seen), pool.submit(self._undeclared)
             preview = self._write_maps(files, journal, damaged="holes" in details)
             unfamiliar, warning = compared.result()
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*self.info.notes, *self.area.report_notes, *report["notes"], *self.palette.notes]
-        notes += [*details.pop("notes", []), *warning]
-        notes += filter(None, [filled.result()])
+        notes += [*details.pop("notes", []), *warning, *filter(None, [filled.result()])]
         report |= {"unfamiliar": unfamiliar, "settings": self.settings, **details}
         if self.area.identity is not None:
             report["area_of_interest"] = describe_area(options.aoi, self.area)
         if files.suggestions:
             path, table = files.suggestions, self.palette.table
             rows = journal.file(CLASSES), journal.file(CONFIDENCE)
-            found = suggest_windows(*rows, path, self.grid, table, options.suggest)
-            report["suggestions"], fewer = found
+            found, fewer = suggest_windows(*rows, path, self.grid, table, options.suggest)
+            report["suggestions"] = found
             notes += fewer
         if self.reference:
             notes += self.reference.notes
-            report["undeclared_share"] = self.reference.undeclared_share
-            report["undeclared"] = dict(self.reference.undeclared.most_common())
             table, width = self.info.class_table, options.boundary_width
-            report |= score_boundaries(table, journal, width).report()
+            report |= self.reference.report(table, journal, width)
             if model is not None:
-                seen = self.raster, self.info.tile
-                report |= describe_familiarity(model, *seen, journal, self.area, notes)
+                tiles = self.raster, self.info.tile
+                report |= describe_familiarity(model, *tiles, journal, self.area, notes)
         report["notes"] = notes
         if clock:
             report["timing"] = clock.report()
         listed = [file.name for file in files.files]
         write_map_page(files.page, report, self.palette.table, preview, listed)
         return files.written(report)
-
-    def _compare(self, model: Path | None) -> tuple[float | None, list[str]]:
-        """Returns the share of unfamiliar tiles, None if unknown, and a warning if it is large."""
-        detector = None if model is None else load_novelty(model, self.info)
-        if detector is None:
-            return None, []
-        unfamiliar, seen = unfamiliar_share(detector, self.view.source, self.info, self.area)
-        warning = describe_share(unfamiliar, seen)
-        return (round(unfamiliar / seen, 4) if seen else None), [warning] if warning else []
 
     def _undeclared(self) -> str | None:
         """Finds undeclared nodata in a dataset of its own, as threads cannot share one."""
@@ -223,24 +212,12 @@ class OpenScene:
             write_class_raster(rows, files.classes, grid, class_table, tally.pixels, "land cover")
             if files.confidence:
                 write_confidence_raster(journal.raw(CONFIDENCE), files.confidence, grid)
-            preview = write_pictures(
-                files.classes,
-                grid,
-                photograph.result(),
-                class_table,
-                files.mask,
-                files.overlay,
-                tally.shares,
-            )
-        if files.polygons:
-            write_polygons(
-                files.classes,
-                grid,
-                class_table,
-                files.polygons,
-                "land_cover",
-                min_area=self.options.min_area,
-            )
+            drawn = grid, photograph.result(), class_table
+            pictures = files.mask, files.overlay
+            preview = write_pictures(files.classes, *drawn, *pictures, tally.shares)
+        if path := files.polygons:
+            least = self.options.min_area
+            write_polygons(files.classes, grid, class_table, path, "land_cover", min_area=least)
         return preview
 
 

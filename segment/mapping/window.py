@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
 from segment.core.choices import Runtime
-from segment.core.errors import require_options
+from segment.core.errors import InputError, require_options
 from segment.core.inputs.scene_scales import scale_sources
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
@@ -21,7 +21,7 @@ from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Scene, as_source
 from segment.mapping.area_tiles import Region
-from segment.mapping.model_view import ModelView, check_scene, check_window
+from segment.mapping.model_view import ModelView, check_scene
 from segment.mapping.options import ViewOptions
 from segment.mapping.scale import choose_scale
 from segment.merging import RowStrip
@@ -132,8 +132,13 @@ def _predict(
         raster, info = opened.raster, opened.model.info
         bottom = raster.height if height is None else top + height
         right = raster.width if width is None else left + width
+        if not (0 <= top < bottom <= raster.height and 0 <= left < right <= raster.width):
+            raise InputError(
+                f"The window is not inside the scene, which has {raster.height} rows and"
+                f" {raster.width} columns. Received rows {top} to {bottom}, columns {left} to"
+                f" {right}."
+            )
         region: Region = (top, bottom, left, right)
-        check_window(raster, *region)
         with closing(opened.view.map_region(raster, region, opened.model)) as strips:
             return np.concatenate([keep(strip, info) for strip in strips])
 

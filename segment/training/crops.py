@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.config import AugmentSettings
+from segment.augment_settings import AugmentSettings
 from segment.core.errors import InputError, counted
 from segment.core.pixels.cache import Cache
 from segment.core.pixels.geometry import resize
@@ -103,5 +103,4 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                 f"{path}: {counted(len(raster.bands), 'band')} of {raster.dtype}. Export it in"
                 " three bands of uint8."
             )
-        pixels: NDArray[np.uint8] = raster.read()[0]
-        return pixels
+        return raster.read()[0]

@@ -21,8 +21,8 @@ from segment.core.progress import Progress, Silent
 from segment.core.reports.page import Report
 from segment.core.training.evaluation import EvaluationOptions
 from segment.data.dataset import TileDataset
-from segment.data.mask_census import take_census
-from segment.data.mask_reading import MaskReading, choose_reading, find_class_table
+from segment.data.masks.census import take_census
+from segment.data.masks.reading import MaskReading, choose_reading, find_class_table
 from segment.data.pairs.pair import Pair
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels

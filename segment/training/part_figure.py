@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.raster.reduced import read_reduced
 from segment.core.reports.figures import displayable
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS
-from segment.data.ground import Division, patch_boxes
+from segment.data.division import Division
+from segment.data.ground import patch_boxes
 from segment.data.patches import Patch
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ def _overview(
         if height <= 0 or width <= 0:
             continue
         with pair.source.open() as image:
-            reduced = image.read_reduced(height, width)
+            reduced = read_reduced(image, height, width)
         window = slice(top, top + height), slice(left, left + width)
         pixels[window], seen[window] = reduced, True
     shown = displayable(pixels, seen)

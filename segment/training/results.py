@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from segment.config import Config
+from segment.core.labels.classes import IGNORED
 from segment.core.model.calibration import Reliability, fit_temperature
 from segment.core.model.folder import load_keras_model, load_model_info
 from segment.core.model.info import ModelInfo
@@ -23,9 +25,10 @@ from segment.data.training_data import TrainingData
 from segment.training.models import divide_logits
 from segment.training.part_figure import add_division
 from segment.training.report import PANELS, add_scores
-from segment.training.scoring import Evaluation, sample_answers, score_known
+from segment.training.scoring import Evaluation, score_known
 
 MONITOR = "val_jaccard"
+_SAMPLED = 300_000  # most pixels that calibrate, unless there are more batches than that
 
 
 def finish_training(
@@ -90,7 +93,7 @@ def _calibrate(
     The temperature becomes part of the weights, so that maps from every form of the model, and
     models trained on from it, have it. Returns it, and the calibration error before.
     """
-    reference, answers = sample_answers(network.predict_on_batch, tiles, progress)
+    reference, answers = _sample_answers(network, tiles, progress)
     admitted = data.labels.admitted()[reference]
     temperature = fit_temperature(admitted, answers, multi_label=False)
     right = np.take_along_axis(admitted, answers.argmax(axis=1)[:, None], axis=1)[:, 0] > 0
@@ -120,3 +123,26 @@ def _score_parts(
         if results[part].familiar["trained_on"]["pixels"]:
             session.progress.say(f"warning: {part}: {known}")
     return results
+
+
+def _sample_answers(
+    network: keras.Model, tiles: TileDataset, progress: Progress
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Draws pixels that are not ignored, the same number from each batch of tiles.
+
+    Returns their reference (n,), and the class probabilities that a network gives them (n,
+    classes).
+    """
+    random = np.random.default_rng(0)
+    references, answers = [], []
+    for index in range(len(tiles)):
+        images, reference = tiles[index]
+        places = np.flatnonzero(reference != IGNORED)
+        chosen = random.choice(
+            places, min(len(places), max(_SAMPLED // len(tiles), 1)), replace=False
+        )
+        probabilities = network.predict_on_batch(images)
+        references.append(reference.ravel()[chosen])
+        answers.append(probabilities.reshape(-1, probabilities.shape[-1])[chosen])
+        progress.advance("calibrating", index + 1, len(tiles))
+    return np.concatenate(references), np.concatenate(answers)

@@ -104,19 +104,22 @@ class Evaluation:
     def __repr__(self) -> str:
         if not self.collections:
             return _in_a_line(self.confusion)
-        means = (
-            f"mean Jaccard {_figure(self.mean_jaccard)}  boundary Jaccard"
-            f" {_figure(self.mean_boundary_jaccard)}  accuracy {self.accuracy:.3f}  "
-            f"calibration error {self.calibration_error:.3f}"
-        )
         lines = [
             f"{name:20}  {_in_a_line(confusion)}" for name, confusion in self.collections.items()
         ]
+        means = _means(self, self.calibration_error)
         return "\n".join([f"mean of {len(lines)} collections  {means}", *lines])
 
 
-def _figure(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3f}"
+def _means(scores: "Evaluation | Confusion", calibration_error: float) -> str:
+    jaccard, boundary = (
+        "-" if np.isnan(value) else f"{value:.3f}"
+        for value in (scores.mean_jaccard, scores.mean_boundary_jaccard)
+    )
+    return (
+        f"mean Jaccard {jaccard}  boundary Jaccard {boundary}  accuracy {scores.accuracy:.3f}"
+        f"  calibration error {calibration_error:.3f}"
+    )
 
 
 def _in_a_line(c: Confusion) -> str:
@@ -126,12 +129,7 @@ def _in_a_line(c: Confusion) -> str:
         if c.labels.used is None or not np.isnan(value)
     ]
     classes = "  ".join(f"{name} {value:.3f}" for name, value in scored)
-    scores = (
-        f"mean Jaccard {_figure(c.mean_jaccard)}  boundary Jaccard"
-        f" {_figure(c.mean_boundary_jaccard)}  accuracy {c.accuracy:.3f}  calibration error"
-        f" {c.reliability.error:.3f}"
-    )
-    return f"{scores}  ({classes})"
+    return f"{_means(c, c.reliability.error)}  ({classes})"
 
 
 def score_patches(
@@ -221,35 +219,3 @@ def score_known(
 
     evaluation = score_patches(predict, dataset, names, progress, count, labels, boundary_width)
     return replace(evaluation, familiar=familiarity.report), str(familiarity)
-
-
-def sample_answers(
-    predict: Predict, dataset: TileDataset, progress: Progress, most: int = 300_000, seed: int = 0
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Draws pixels from the patches of a dataset, the same number from each batch.
-
-    Ignored pixels are not drawn.
-
-    Args:
-        predict: Returns class probabilities (batch, tile, tile, classes) of a batch of images.
-        dataset: The tiles to draw from.
-        progress: Receives the number of batches done.
-        most: Most pixels, unless there are more batches than that.
-        seed: Seed of what is drawn.
-
-    Returns:
-        Reference (n,) uint8, and probabilities (n, classes) float32.
-    """
-    random = np.random.default_rng(seed)
-    references, answers = [], []
-    for index in range(len(dataset)):
-        images, reference = dataset[index]
-        places = np.flatnonzero(reference != IGNORED)
-        chosen = random.choice(
-            places, min(len(places), max(most // len(dataset), 1)), replace=False
-        )
-        probabilities = predict(images)
-        references.append(reference.ravel()[chosen])
-        answers.append(probabilities.reshape(-1, probabilities.shape[-1])[chosen])
-        progress.advance("calibrating", index + 1, len(dataset))
-    return np.concatenate(references), np.concatenate(answers)

@@ -17,7 +17,7 @@ from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source
 from segment.mapping.loop import map_window
 from segment.mapping.model_view import plan_tiles
-from segment.tiling import Window
+from segment.tile_window import Window
 from tests.benchmarks.material import scene
 from tests.benchmarks.measure import take_turns, timed
 

@@ -14,7 +14,8 @@ from segment.mapping.loop import map_window
 from segment.mapping.model_view import plan_tiles
 from segment.mapping.reference import open_reference
 from segment.scores import Confusion
-from segment.tiling import TilePlan, Window
+from segment.tile_window import Window
+from segment.tiling import TilePlan
 from tests.benchmarks.material import scene
 from tests.benchmarks.measure import take_turns, tell, timed
 from tests.benchmarks.seams import seam_ratio

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from segment.core.errors import InputError
 from segment.merging import RowMerger, blend_weights
-from segment.tiling import TilePlan, Window, cut_strip, reflect, sliding_patches, tile_starts
+from segment.tile_window import Window
+from segment.tiling import TilePlan, cut_strip, reflect, sliding_patches, tile_starts
 
 sizes = st.integers(1, 70)
 plans = st.builds(

@@ -23,6 +23,7 @@ from segment.core.inputs.named_scenes import scale_notes
 from segment.core.model.info import ModelInfo
 from segment.core.pixels.geometry import resize
 from segment.core.raster.orientation import summarise_turned
+from segment.core.raster.reduced import read_reduced
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
@@ -199,8 +200,10 @@ def _lay_heat_over(shown: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArr
 def _write_thumbnail(folder: Path, info: ModelInfo, number: int, source: Source) -> Path:
     with source.open(info.wanted_bands) as raster:
         reduction = max(raster.height, raster.width, _THUMBNAIL) / _THUMBNAIL
-        pixels = raster.read_reduced(
-            max(round(raster.height / reduction), 1), max(round(raster.width / reduction), 1)
+        pixels = read_reduced(
+            raster,
+            max(round(raster.height / reduction), 1),
+            max(round(raster.width / reduction), 1),
         )
     path = folder / f"thumbnail{number}.jpg"
     write_picture(path, _displayed(pixels, info))

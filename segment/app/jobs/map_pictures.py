@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segment.core.labels.classes import IGNORED
 from segment.core.model.info import ModelInfo
+from segment.core.raster.reduced import read_reduced
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
@@ -62,7 +63,7 @@ def write_pictures(folder: Path, source: Source, info: ModelInfo, files: SceneMa
         longest, area = max(raster.height, raster.width), raster.height * raster.width
         reduction = max(1, longest / LONGEST_SHOWN, math.sqrt(area) / SHOWN)
         height, width = (max(round(side / reduction), 1) for side in (raster.height, raster.width))
-        pixels: NDArray[Any] = raster.read_reduced(height, width)
+        pixels: NDArray[Any] = read_reduced(raster, height, width)
     colors = cv2.imread(str(files.mask), cv2.IMREAD_UNCHANGED)
     assert colors is not None
     shown = cv2.resize(

@@ -247,8 +247,7 @@ class ClassTable:
         """
         lut = np.full(256, IGNORED, np.uint8)
         lut[[c.value for c in self.mapped]] = np.arange(len(self))
-        found: NDArray[np.uint8] = lut[values]
-        return found
+        return np.asarray(lut[values])
 
 
 def load_class_table(path: Path) -> ClassTable:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segment.core.disk import writable
 from segment.core.labels.classes import ClassTable
 from segment.core.maps.cog import BandContent, RawRows, write_cog
-from segment.core.maps.qgis import style_name, write_qml
+from segment.core.maps.qgis import raster_style, style_name, write_style
 from segment.core.raster.grid import PixelGrid
 
 _INTEGER, _REAL, _TEXT = 0, 1, 2  # GDALRATFieldType
@@ -59,7 +59,7 @@ def write_class_raster(
     write_cog(rows, path, grid, content)
     names_and_table = _category_names(class_table) + _attribute_table(class_table, counts)
     write_sidecar(path, f'  <PAMRasterBand band="1">\n{names_and_table}  </PAMRasterBand>\n')
-    write_qml(path.with_name(style_name(path.name)), class_table)
+    write_style(path, raster_style(class_table))
 
 
 def companions(path: Path | str) -> list[str]:

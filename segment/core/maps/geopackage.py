@@ -1,8 +1,10 @@
 """GeoPackages of polygons, styled for QGIS."""
 
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Mapping
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +15,30 @@ from numpy.typing import NDArray
 
 from segment.core.disk import broken_write, writable
 from segment.core.labels.classes import ClassTable
-from segment.core.maps.qgis import store_polygon_style
+from segment.core.maps.qgis import polygon_style
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.grid import PixelGrid
 
 _AT_A_TIME = 20_000  # polygons written at a time
 _VERSION = "1.2"  # QGIS 3.22 warns of the newer one that GDAL writes by default
+
+_STYLES_TABLE = """
+CREATE TABLE layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256),
+    f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+    useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
+    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
+)"""
+_REGISTER_TABLE = """
+INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)
+VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"""
+_INSERT_STYLE = """
+INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
+    styleName, styleQML, styleSLD, useAsDefault, description, owner)
+SELECT '', '', table_name, column_name,
+    replace(table_name, '_', ' '), ?, '', 1, replace(table_name, '_', ' '), ''
+FROM gpkg_geometry_columns WHERE table_name = ?"""
 
 
 def write_geopackage(
@@ -81,7 +101,18 @@ def write_geopackage(
     # the index is made when the file is closed, where GDAL reports no errors
     if not found["capabilities"]["fast_spatial_filter"] and _can_index():
         raise broken_write(path, "no spatial index")
-    store_polygon_style(path, layer, class_table, with_empty)
+    _store_style(path, layer, class_table, with_empty)
+
+
+def _store_style(path: Path, layer: str, class_table: ClassTable, with_empty: bool) -> None:
+    """Makes `polygon_style` the default of a layer, in the table in which QGIS keeps styles."""
+    try:
+        with writable(path), closing(sqlite3.connect(path)) as database, database:
+            database.execute(_STYLES_TABLE)
+            database.execute(_REGISTER_TABLE)
+            database.execute(_INSERT_STYLE, (polygon_style(class_table, with_empty), layer))
+    except sqlite3.Error as error:
+        raise broken_write(path, str(error)) from error
 
 
 @cache

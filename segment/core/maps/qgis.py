@@ -4,13 +4,11 @@ The elements are those that QGIS 3 itself writes with "Save style"; what is not 
 defaults of QGIS.
 """
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from segment.core.disk import broken_write, writable
+from segment.core.disk import writable
 from segment.core.labels.classes import Class, ClassTable
 
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
@@ -38,7 +36,7 @@ _RAMP = {
     "minimumValue": "0",
     "maximumValue": "1",
 }
-# Matplotlib's viridis, which stays in order for readers who do not tell colours apart
+# Matplotlib's viridis, which colour-blind readers can read
 _PROBABILITIES = {
     0.0: "#440154",
     0.25: "#3b528b",
@@ -63,24 +61,6 @@ _OUTLINE = {
     "outline_width_unit": "MM",
 }
 
-_STYLES_TABLE = """
-CREATE TABLE layer_styles (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256),
-    f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
-    useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
-    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
-)"""
-_REGISTER_TABLE = """
-INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)
-VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"""
-_INSERT_STYLE = """
-INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column,
-    styleName, styleQML, styleSLD, useAsDefault, description, owner)
-SELECT '', '', table_name, column_name,
-    replace(table_name, '_', ' '), ?, '', 1, replace(table_name, '_', ' '), ''
-FROM gpkg_geometry_columns WHERE table_name = ?"""
-
 
 def style_name(name: str) -> str:
     """Names the file in which QGIS looks for the style of a raster.
@@ -94,24 +74,25 @@ def style_name(name: str) -> str:
     return PurePath(name).with_suffix(".qml").name
 
 
-def write_qml(path: Path, class_table: ClassTable) -> None:
-    """Writes the style of a class raster.
-
-    Each value of band 1 has the colour and the name of its class; other values are transparent.
+def write_style(raster: Path, style: str) -> None:
+    """Writes the style of a raster beside it, where QGIS looks for it.
 
     Args:
-        path: File to write.
-        class_table: Class table of the raster.
+        raster: Path of the raster.
+        style: The style as XML.
 
     Raises:
         InputError: If the file cannot be written.
     """
+    path = raster.with_name(style_name(raster.name))
     with writable(path):
-        path.write_text(raster_style(class_table), encoding="utf-8")
+        path.write_text(style, encoding="utf-8")
 
 
 def raster_style(class_table: ClassTable) -> str:
     """Makes the QGIS layer style of a class raster.
+
+    Each value of band 1 has the colour and the name of its class; other values are transparent.
 
     Args:
         class_table: Class table of the raster.
@@ -134,19 +115,6 @@ def raster_style(class_table: ClassTable) -> str:
         )
     SubElement(pipe, "rasterresampler", maxOversampling="2")
     return _text(root)
-
-
-def write_confidence_style(path: Path) -> None:
-    """Writes the style of a confidence raster, see `confidence_style`.
-
-    Args:
-        path: File to write.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
-    with writable(path):
-        path.write_text(confidence_style(), encoding="utf-8")
 
 
 def confidence_style() -> str:
@@ -198,31 +166,6 @@ def polygon_style(class_table: ClassTable, with_empty: bool = False) -> str:
         SubElement(categories, "category", entry, render="true")
         _add_symbol(symbols, entry["symbol"], _OUTLINE)
     return _text(root)
-
-
-def store_polygon_style(
-    path: Path, layer: str, class_table: ClassTable, with_empty: bool = False
-) -> None:
-    """Makes `polygon_style` the default style of a layer of a GeoPackage.
-
-    It is stored in the table in which QGIS keeps styles.
-
-    Args:
-        path: GeoPackage to change.
-        layer: Name of the layer.
-        class_table: Class table of the polygons.
-        with_empty: Whether the layer is to be labelled.
-
-    Raises:
-        InputError: If the file cannot be written.
-    """
-    try:
-        with writable(path), closing(sqlite3.connect(path)) as database, database:
-            database.execute(_STYLES_TABLE)
-            database.execute(_REGISTER_TABLE)
-            database.execute(_INSERT_STYLE, (polygon_style(class_table, with_empty), layer))
-    except sqlite3.Error as error:
-        raise broken_write(path, str(error)) from error
 
 
 def _root() -> Element:

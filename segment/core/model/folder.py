@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -164,28 +164,28 @@ def check_files(
         )
 
 
-def network_of(weights: str, task: str, keys: Sequence[str]) -> dict[str, str]:
-    """Returns the settings of the network in a model folder.
+def with_network(given: Any, task: str, keys: Sequence[str]) -> Any:
+    """Adds the network to settings whose weights come from a model folder.
 
     Args:
-        weights: Source of the weights of a training.
-        task: Task of the model to train.
+        given: Settings of the model to train, before they are validated.
+        task: Task of the model.
         keys: Names of the settings that make up the name of a model, in their order.
 
     Returns:
-        The settings by name; empty if the source is no folder of a model of this task.
+        The settings, with those of the network where `weights` is the folder of a model of this
+        task. What is given has priority.
 
     Raises:
         InputError: If the description of the model cannot be read.
     """
-    folder = Path(weights)
-    if not (folder.is_dir() and (folder / INFO_FILE).is_file()):
-        return {}
-    info = load_model_info(folder)
+    weights = given.get("weights") if isinstance(given, dict) else None
+    if not isinstance(weights, str) or not Path(weights, INFO_FILE).is_file():
+        return given
+    info = load_model_info(Path(weights))
     parts = info.name.split("/")
-    return (
-        dict(zip(keys, parts, strict=True)) if info.task == task and len(parts) == len(keys) else {}
-    )
+    fits = info.task == task and len(parts) == len(keys)
+    return dict(zip(keys, parts, strict=True)) | given if fits else given
 
 
 def weights_source(weights: str, bundled: Path, backbone: str) -> str:

@@ -1,6 +1,6 @@
 """Footprints: where the images and tiles that a model was trained on lie on the ground."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,38 @@ class Footprints:
             np.concatenate(systems),
             crs,
         )
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Footprints":
+        """Makes footprints of stored arrays.
+
+        Args:
+            arrays: What `arrays` returned.
+
+        Returns:
+            The footprints.
+
+        Raises:
+            ValueError: If the arrays do not fit together.
+        """
+        transforms, sizes = arrays["transforms"].astype(np.float64), arrays["sizes"]
+        systems, crs = arrays["systems"].astype(np.int32), tuple(map(str, arrays["crs"]))
+        count = systems.size
+        if (transforms.shape, sizes.shape, systems.shape) != ((count, 6), (count, 2), (count,)):
+            raise ValueError("its arrays differ in length")
+        if count and not -1 <= systems.min() <= systems.max() < len(crs):
+            raise ValueError("it refers to a CRS that it does not hold")
+        return cls(transforms, sizes.astype(np.int32), systems, crs)
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The arrays to store, by their names."""
+        return {
+            "transforms": self.transforms,
+            "sizes": self.sizes,
+            "systems": self.systems,
+            "crs": np.array(self.crs, np.str_),
+        }
 
     def take(self, chosen: NDArray[np.intp]) -> "Footprints":
         """Picks some footprints.

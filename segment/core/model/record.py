@@ -88,15 +88,8 @@ class TrainingRecord:
         digests = np.concatenate([record.digests for record in every])
         parts = np.concatenate([record.parts for record in every])
         footprints = Footprints.join([record.footprints for record in every])
-        rows = np.rec.fromarrays(
-            [
-                digests,
-                parts,
-                *footprints.transforms.T,
-                *footprints.sizes.T,
-                footprints.systems,
-            ]
-        )
+        columns = [*footprints.transforms.T, *footprints.sizes.T, footprints.systems]
+        rows = np.rec.fromarrays([digests, parts, *columns])
         _, first = np.unique(rows, return_index=True)
         first.sort()
         return TrainingRecord(digests[first], parts[first], footprints.take(first))
@@ -109,13 +102,7 @@ class TrainingRecord:
         """
         with staged(folder / RECORD_FILE, overwrite=True) as partial, partial.open("wb") as file:
             np.savez_compressed(
-                file,
-                digests=self.digests,
-                parts=self.parts,
-                transforms=self.footprints.transforms,
-                sizes=self.footprints.sizes,
-                systems=self.footprints.systems,
-                crs=np.array(self.footprints.crs, np.str_),
+                file, digests=self.digests, parts=self.parts, **self.footprints.arrays
             )
 
     @cached_property
@@ -176,26 +163,13 @@ def load_record(folder: Path) -> TrainingRecord | None:
             if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
                 raise ValueError("it unpacks to more than a gigabyte")
         with np.load(file) as arrays:
-            footprints = Footprints(
-                arrays["transforms"].astype(np.float64),
-                arrays["sizes"].astype(np.int32),
-                arrays["systems"].astype(np.int32),
-                tuple(str(name) for name in arrays["crs"]),
-            )
             digests, parts = arrays["digests"].astype(np.uint64), arrays["parts"].astype(np.uint8)
-        count, systems = len(digests), footprints.systems
-        shapes = (
-            parts.shape,
-            footprints.transforms.shape,
-            footprints.sizes.shape,
-            systems.shape,
-        )
-        if shapes != ((count,), (count, 6), (count, 2), (count,)):
+            footprints = Footprints.of_arrays(arrays)
+        count = len(digests)
+        if parts.shape != (count,) or len(footprints.systems) != count:
             raise ValueError("its arrays differ in length")
         if count and parts.max() >= len(PARTS):
             raise ValueError("it names a part of the data beyond train, val and test")
-        if count and not -1 <= systems.min() <= systems.max() < len(footprints.crs):
-            raise ValueError("it refers to a CRS that it does not hold")
         return TrainingRecord(digests, parts, footprints)
     except DAMAGE as error:
         raise InputError(

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from segment.core.raster.header import RasterHeader
 from segment.core.raster.nodata import is_nodata, read_sparsely, undeclared_nodata
 from segment.core.raster.orientation import UPRIGHT
 
-if TYPE_CHECKING:
-    from segment.core.pixels.geometry import Reduction
-
 # GDAL's errors reach the caller as exceptions; unconfigured logging would print them as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
 
@@ -30,8 +27,7 @@ class Raster(RasterHeader):
     All pixels are those of the upright picture.
 
     Attributes:
-        scale: Scale that brings pixels to 8 bits as they are read, None where they stay as they
-            are.
+        scale: Scale that brings pixels to 8 bits as they are read, None where they stay.
         transparent: Largest value of the alpha band that hides a pixel.
     """
 
@@ -167,92 +163,44 @@ class Raster(RasterHeader):
         Raises:
             InputError: If the file cannot be decoded there.
         """
-        from rasterio.windows import Window
-
-        turned = self.orientation
-        if turned is not UPRIGHT:
-            row, column, height, width = turned.stored_window(
-                row, column, height, width, (self.height, self.width)
-            )
-        window = Window(column, row, width, height)
+        turned, window = self.orientation, self.stored_window(row, column, height, width)
         quiet = without_warnings() if self.alpha_bands else nullcontext()
         with readable(self.path), quiet:
             # straight to their places: moving them there would take as long as decoding them
             dtype = self.dataset.dtypes[bands[0] - 1]
             pixels = np.empty((window.height, window.width, len(bands)), dtype)
             self.dataset.read(bands, window=window, out=pixels.transpose(2, 0, 1))
-            valid = np.ones((height, width), bool)
+            valid = np.ones(pixels.shape[:2], bool)
             if masked:
                 valid = (self.dataset.read_masks(self.bands, window=window) > 0).any(axis=0)
-        return (
-            (pixels, valid)
-            if turned is UPRIGHT
-            else (turned.turn(pixels), turned.turn(valid).copy())
-        )
+        if turned is UPRIGHT:
+            return pixels, valid
+        return turned.turn(pixels), turned.turn(valid).copy()
+
+    def stored_window(self, row: int, column: int, height: int, width: int) -> Any:
+        """Locates a rectangle of the upright picture in the file.
+
+        Args:
+            row: First row.
+            column: First column.
+            height: Number of rows.
+            width: Number of columns.
+
+        Returns:
+            A window of rasterio.
+        """
+        from rasterio.windows import Window
+
+        if self.orientation is not UPRIGHT:
+            row, column, height, width = self.orientation.stored_window(
+                row, column, height, width, (self.height, self.width)
+            )
+        return Window(column, row, width, height)
 
     @property
     def has_overviews(self) -> bool:
         """Whether a smaller picture of it is read from its overviews."""
         return bool(self.dataset.overviews(self.bands[0]))
-
-    def read_reduced(
-        self,
-        height: int,
-        width: int,
-        damaged: bool = False,
-        region: tuple[int, int, int, int] | None = None,
-        begun: "Reduction | None" = None,
-    ) -> NDArray[Any]:
-        """Reads the whole raster, or a rectangle of it, at a smaller size.
-
-        Each pixel is the mean of those that it covers; pixels that are not valid may count as 0.
-        Overviews are used where there are some. Without them, the file is read forward only, unlike
-        GDAL's resampling, which decodes a PNG many times over.
-
-        Args:
-            height: Rows of the result, at most those of the rectangle.
-            width: Columns of the result, at most those of the rectangle.
-            damaged: Whether rows that cannot be decoded are 0 instead of an error. Overviews are
-                then not used.
-            region: Top, bottom, left and right of the rectangle, by default of the whole raster.
-            begun: The same picture, to which rows were added already, or None.
-
-        Returns:
-            Pixels (height, width, bands).
-
-        Raises:
-            InputError: If the file cannot be decoded, unless `damaged`.
-        """
-        from rasterio.enums import Resampling
-        from rasterio.windows import Window
-
-        from segment.core.pixels.geometry import Reduction
-
-        top, bottom, left, right = region or (0, self.height, 0, self.width)
-        if self.has_overviews and not damaged:
-            row, column, rows, columns = self.orientation.stored_window(
-                top, left, bottom - top, right - left, (self.height, self.width)
-            )
-            with readable(self.path):
-                shape = (len(self.bands), *self.orientation.size(height, width))
-                found: NDArray[Any] = self.dataset.read(
-                    self.bands,
-                    window=Window(column, row, columns, rows),
-                    out_shape=shape,
-                    resampling=Resampling.average,
-                )
-            turned = np.ascontiguousarray(self.orientation.turn(found.transpose(1, 2, 0)))
-            return turned if self.scale is None else self.scale.apply(turned)
-
-        def read(start: int, rows: int) -> NDArray[Any]:
-            try:
-                return self.read(start, left, rows, right - left)[0]
-            except InputError:
-                if not damaged:
-                    raise
-                return np.zeros((rows, right - left, len(self.bands)), self.dtype)
-
-        return (begun or Reduction((top, bottom, left, right), height, width)).filled(read)
 
 
 @contextmanager

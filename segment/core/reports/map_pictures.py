@@ -17,6 +17,7 @@ from segment.core.pixels.geometry import Reduction
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
+from segment.core.raster.reduced import read_reduced
 from segment.core.raster.sources import Source
 from segment.core.reports.figures import displayable
 from segment.core.reports.legend import draw_legend
@@ -139,7 +140,7 @@ def read_photograph(
 
     Args:
         source: The scene.
-        damaged: Whether rows that cannot be decoded are 0, see `Raster.read_reduced`.
+        damaged: Whether rows that cannot be decoded are 0, see `read_reduced`.
         region: Top, bottom, left and right of the rectangle, by default of the whole scene.
         begun: What `plan_photograph` returned, with the rows that were read meanwhile.
 
@@ -153,7 +154,7 @@ def read_photograph(
         return begun.whole
     with source.open() as scene:
         region = region or (0, scene.height, 0, scene.width)
-        return scene.read_reduced(*_picture_size(region), damaged, region, begun)
+        return read_reduced(scene, *_picture_size(region), damaged, region, begun)
 
 
 def _read_indices(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future, Worker
 
 _PACKAGE = "aerial-segment"
+_ENDING = ("closing", "closed", "failed")  # states of a worker
 
 
 class Unfit(Exception):
@@ -167,12 +168,8 @@ def _train_for(job: TuningJob) -> None:
 
 def _require_interest(worker: "Worker", key: Any) -> None:
     """Raises Recalled if the command has ended, or the worker is closing."""
-    task = worker.state.tasks.get(key)
-    if (
-        task is None
-        or task.state == "cancelled"
-        or worker.status.name in ("closing", "closed", "failed")
-    ):
+    task, is_ending = worker.state.tasks.get(key), worker.status.name in _ENDING
+    if task is None or task.state == "cancelled" or is_ending:
         raise Recalled
 
 
@@ -254,8 +251,7 @@ class _Loops:
         """Returns the number of threads by address of the worker."""
         while self._client.status == "running":
             with suppress(OSError):  # another connection is made if the scheduler is there
-                threads: dict[str, int] = self._client.nthreads()
-                return threads
+                return dict(self._client.nthreads())
             time.sleep(POLL)
         raise InputError(
             f"{self._address}: the scheduler does not answer any more. Start it again."

@@ -1,10 +1,12 @@
 """Pairs: an image with its labels, a tile of a folder or a scene as it is."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segment.annotations.label_layers import LabelLayers
+from segment.core.errors import InputError, counted
 from segment.core.labels.alignment import ALIGNED, Alignment
 from segment.core.labels.masks import Mask, open_mask
 from segment.core.raster.info import RasterInfo
@@ -75,3 +77,22 @@ class Pair:
         if self.scene is not None and self.scene.shapes is not None:
             return nullcontext(self.scene.shapes)
         return open_mask(self.mask, image, "image" if self.scene is None else "scene")
+
+
+def require_alike(pairs: Sequence[Pair]) -> None:
+    """Checks that the images of all collections have the same bands and depth.
+
+    Args:
+        pairs: Images and masks.
+
+    Raises:
+        InputError: If they differ.
+    """
+    first = pairs[0]
+    for pair in pairs:
+        if (pair.info.bands, pair.info.dtype) != (first.info.bands, first.info.dtype):
+            raise InputError(
+                f"{pair.image}: has {counted(pair.info.bands, 'band')} of {pair.info.dtype},"
+                f" {first.image} has {first.info.bands} of {first.info.dtype}. Export all"
+                " collections alike, or leave one out."
+            )

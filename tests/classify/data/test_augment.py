@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from classify.config import AugmentSettings
+from classify.augment_settings import AugmentSettings
 from classify.data.augment import augmentation
 from classify.data.pixels import centre_crop
 from segment.core.errors import InputError

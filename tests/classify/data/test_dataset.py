@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify.config import AugmentSettings
+from classify.augment_settings import AugmentSettings
 from classify.data.augment import augmentation
 from classify.data.dataset import Drawing, ImageDataset, draw_chances, one_hot
 from classify.data.images import LabelledImage

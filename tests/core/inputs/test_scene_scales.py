@@ -17,6 +17,7 @@ from segment.core.inputs.scene_scales import (
 )
 from segment.core.pixels.band_scale import BandScale
 from segment.core.progress import Silent
+from segment.core.raster.reduced import read_reduced
 from segment.core.raster.sources import Source
 from segment.core.training.image_scale import choose_one_scale
 from tests.conftest import write_raster
@@ -195,13 +196,13 @@ def test_scaled_rasters(tmp_path: Path) -> None:
         assert_array_equal(scaled.read(5, 7, 30, 20)[0], found[5:35, 7:27])
         assert scaled.identity != plain.identity and scaled.likeness != plain.likeness
         assert scaled.notes[-1] == scale.note
-        reduced = scaled.read_reduced(16, 16)
+        reduced = read_reduced(scaled, 16, 16)
         assert reduced.dtype == np.uint8
-        assert_allclose(reduced[3:], scale.apply(plain.read_reduced(16, 16))[3:], atol=1)
+        assert_allclose(reduced[3:], scale.apply(read_reduced(plain, 16, 16))[3:], atol=1)
     upright = np.ascontiguousarray(noise(0, 60000, size=9))
     png = write(tmp_path / "deep.png", upright)
     with Source(png.path, scale=scale).open() as raster:
-        assert_array_equal(raster.read_reduced(9, 9), scale.apply(upright))
+        assert_array_equal(read_reduced(raster, 9, 9), scale.apply(upright))
 
 
 def test_palettes_are_left_alone(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from segment.core.labels.classes import Class, ClassTable
-from segment.core.maps.qgis import polygon_style, raster_style, style_name, write_qml
+from segment.core.maps.qgis import polygon_style, raster_style, style_name, write_style
 
 ODD = 'roads & <"paved"> squares, Straße'
 
@@ -26,7 +26,7 @@ def test_style_has_the_name_that_qgis_looks_for() -> None:
 
 
 def test_raster_style_shows_names_and_colours(tmp_path: Path, class_table: ClassTable) -> None:
-    write_qml(tmp_path / "town.qml", class_table)
+    write_style(tmp_path / "town.tif", raster_style(class_table))
     content = (tmp_path / "town.qml").read_text(encoding="utf-8")
     assert content == raster_style(class_table)
     assert content.startswith("<!DOCTYPE qgis ")

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from segment.core.raster.alpha import alpha_content
+from segment.core.pixels.alpha_content import alpha_content
 from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import Source, decide_alpha
 from tests.conftest import SHARED, write_raster

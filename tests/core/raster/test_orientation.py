@@ -15,6 +15,7 @@ from segment.core.labels.alignment import ALIGNED, align
 from segment.core.labels.masks import open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
+from segment.core.raster.reduced import read_reduced
 from segment.data.tiles import find_pairs, grid_notes
 from segment.mapping.predict import predict_scene
 from tests.fakes import PlaceModel
@@ -66,7 +67,7 @@ def test_pictures_are_read_upright_by_any_window(tmp_path: Path, suffix: str, nu
         ]:
             found, _ = raster.read(row, column, rows, columns)
             np.testing.assert_array_equal(found, whole[row : row + rows, column : column + columns])
-        reduced = raster.read_reduced(height // 2, width // 2)
+        reduced = read_reduced(raster, height // 2, width // 2)
         assert reduced.shape == (height // 2, width // 2, 3)
         means = (
             whole[: height // 2 * 2, : width // 2 * 2]

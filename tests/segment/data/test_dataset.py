@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segment.config import AugmentSettings
+from segment.augment_settings import AugmentSettings
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED

@@ -16,7 +16,7 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.core.progress import Silent
-from segment.data.mask_reading import find_class_table
+from segment.data.masks.reading import find_class_table
 from segment.data.pixels import decode_mask
 from segment.data.tiles import find_pairs
 from segment.data.training_data import TrainingData

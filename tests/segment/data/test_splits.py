@@ -12,7 +12,7 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.core.splits import part_named, part_notes
 from segment.data.ground import patch_boxes
-from segment.data.splits import divide, split_patches
+from segment.data.splits import divide
 from segment.data.splitting.block_split import near_tiles
 from segment.data.tiles import find_pairs, part_folders
 from segment.data.training_data import TrainingData
@@ -34,7 +34,7 @@ def put(root, *folders):
 
 
 def split(root, seed=0, **settings):
-    parts = split_patches(find_pairs(root), DataSettings(tile=32, **settings), seed)
+    parts = divide(find_pairs(root), DataSettings(tile=32, **settings), seed).parts
     return {
         part: sorted(p.pair.image.relative_to(root).as_posix() for p in some)
         for part, some in parts.items()

@@ -8,10 +8,10 @@ from rasterio.crs import CRS
 
 from segment.config import DataSettings
 from segment.core.errors import InputError
-from segment.data.mask_reading import find_class_table
+from segment.data.masks.reading import find_class_table
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels, decode_mask
-from segment.data.splits import leaks, split_patches
+from segment.data.splits import divide, leaks
 from segment.data.tiles import find_pairs, grid_notes, scan_pairs
 from tests.conftest import two_class_scene, write_raster
 
@@ -44,14 +44,14 @@ def test_one_pair_of_folders_is_a_group_of_its_own(tile_folder):
 
 def test_groups_are_never_divided(tile_folder):
     pairs = find_pairs(tile_folder(groups=5))
-    parts = split_patches(pairs, DataSettings(tile=32), seed=0)
+    parts = divide(pairs, DataSettings(tile=32), seed=0).parts
     assert {p.pair.group for p in parts["val"]} & {p.pair.group for p in parts["train"]} == set()
     assert sum(map(len, parts.values())) == 5 * 2 * 4
     assert leaks(parts) == []
-    assert split_patches(pairs, DataSettings(tile=32), seed=0) == parts
-    named = split_patches(
+    assert divide(pairs, DataSettings(tile=32), seed=0).parts == parts
+    named = divide(
         pairs, DataSettings(tile=32, val_groups=["scene1"], test_groups=["scene3"]), seed=0
-    )
+    ).parts
     assert {part: {p.pair.group for p in some} for part, some in named.items()} == {
         "train": {"scene0", "scene2", "scene4"},
         "val": {"scene1"},
@@ -60,11 +60,11 @@ def test_groups_are_never_divided(tile_folder):
 
 
 def test_split_by_patch_divides_groups_and_says_so(tile_folder):
-    parts = split_patches(
+    parts = divide(
         find_pairs(tile_folder(groups=2)),
         DataSettings(tile=32, split="patch", val_fraction=0.25),
         seed=0,
-    )
+    ).parts
     assert (len(parts["train"]), len(parts["val"])) == (12, 4)
     assert leaks(parts)
 
@@ -74,7 +74,7 @@ def test_folders_fix_the_split(tile_folder):
     for scene, part in (("scene0", "train"), ("scene1", "val"), ("scene2", "test")):
         (root / part).mkdir()
         shutil.move(root / scene, root / part / scene)
-    parts = split_patches(find_pairs(root), DataSettings(tile=64), seed=0)
+    parts = divide(find_pairs(root), DataSettings(tile=64), seed=0).parts
     assert {part: {p.pair.group for p in some} for part, some in parts.items()} == {
         "train": {"scene0"},
         "val": {"scene1"},
@@ -224,11 +224,11 @@ def test_spoilt_folders_are_named_in_one_line(tile_folder, spoil, words):
 def test_splits_that_cannot_be_made(tile_folder):
     pairs = find_pairs(tile_folder(groups=1))
     with pytest.raises(InputError, match="data.split=patch"):
-        split_patches(pairs, DataSettings(), seed=0)
+        divide(pairs, DataSettings(), seed=0)
     with pytest.raises(InputError, match="'nowhere'"):
-        split_patches(pairs, DataSettings(val_groups=["nowhere"]), seed=0)
+        divide(pairs, DataSettings(val_groups=["nowhere"]), seed=0)
     with pytest.raises(InputError, match="No tiles for train"):
-        split_patches(pairs, DataSettings(val_groups=["scene0"]), seed=0)
+        divide(pairs, DataSettings(val_groups=["scene0"]), seed=0)
 
 
 def test_the_real_folder(dubai):

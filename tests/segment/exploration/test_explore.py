@@ -18,7 +18,7 @@ from segment.core.model.runtime import load_model
 from segment.core.progress import Silent
 from segment.core.reports.page import Report
 from segment.data.collections import open_tiles
-from segment.data.mask_census import MaskCensus, take_census
+from segment.data.masks.census import MaskCensus, take_census
 from segment.data.tiles import find_pairs
 from segment.exploration.class_tables import class_table_of
 from segment.exploration.explore import explore

@@ -24,7 +24,7 @@ from segment.mapping.model_view import TILE, choose_tile, plan_tiles
 from segment.mapping.predict import predict_scene
 from segment.mapping.result import MAP_ENDINGS
 from segment.mapping.window import predict_window
-from segment.tiling import Window
+from segment.tile_window import Window
 from tests.cluster.conftest import write_model
 from tests.conftest import write_raster
 from tests.fakes import FakeModel, PlaceModel

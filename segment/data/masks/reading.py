@@ -9,8 +9,8 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table, rgb_of
 from segment.core.progress import Progress
 from segment.core.reports.page import Finding
-from segment.data.mask_census import MaskCensus, take_census
-from segment.data.mask_checks import find_faults, find_refusals, too_much_undeclared
+from segment.data.masks.census import MaskCensus, take_census
+from segment.data.masks.checks import find_faults, find_refusals, too_much_undeclared
 from segment.data.pairs.pair import Pair
 
 _WHITE = str(IGNORED)

@@ -7,17 +7,9 @@ import numpy as np
 
 from segment.core.labels.classes import ClassTable, rgb_of
 from segment.core.reports.page import Finding
-from segment.data.mask_census import MaskCensus
-from segment.data.value_checks import (
-    NAMED,
-    NEAR,
-    REFUSALS,
-    SMEARED,
-    VALUE_CHECKS,
-    Check,
-    MaskContents,
-    listed,
-)
+from segment.data.masks.census import MaskCensus
+from segment.data.masks.contents import NAMED, NEAR, SMEARED, MaskContents, listed
+from segment.data.masks.value_checks import REFUSALS, VALUE_CHECKS, Check
 
 
 def find_refusals(class_table: ClassTable, census: MaskCensus) -> list[Finding]:
