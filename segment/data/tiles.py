@@ -191,7 +191,7 @@ def _pair_up(
         except InputError as error:
             problems.append(str(error))
             continue
-        if info.colors == ("palette",):
+        if info.has_palette:
             problems.append(
                 f"{path}: pixels are numbers of palette colours. Convert them to colours:"
                 " gdal_translate -expand rgb IN OUT"

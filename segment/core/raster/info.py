@@ -50,6 +50,11 @@ class RasterInfo:
     scale: BandScale | None = None
     ground: PixelGrid | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def has_palette(self) -> bool:
+        """Whether pixels are numbers of palette colours, with or without an alpha band."""
+        return self.colors[:1] == ("palette",) and {*self.colors[1:]} <= {"alpha"}
+
     def scaled(self, scale: BandScale | None) -> "RasterInfo":
         """Adapts the header to pixels that are brought to 8 bits.
 

@@ -70,7 +70,7 @@ def find_scenes(
         group = file.stem if stems[file.stem] == 1 else f"{file.parent.name}/{file.stem}"
         with source.open() as raster:
             info = raster.info
-            if info.colors == ("palette",):
+            if info.has_palette:
                 raise InputError(
                     f"{file}: pixels are numbers of palette colours. Convert them to colours:"
                     " gdal_translate -expand rgb IN OUT"
