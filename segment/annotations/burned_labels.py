@@ -194,7 +194,7 @@ def _radii(labels: VectorLabels, layer: Layer, shapes: Shapes) -> NDArray[np.flo
 def _largest(labels: VectorLabels, layer: Layer) -> float:
     """Metres by which lines and points reach beyond themselves, at most."""
     given = [layer.fields[s] if isinstance(s, str) else s for s in (labels.width, labels.radius)]
-    sizes = np.concatenate([np.ravel(one) for one in given if one is not None] or [[0.0]])
+    sizes = np.concatenate([np.ravel(one) for one in given if one is not None] or [np.zeros(1)])
     numbers = [float(size) for size in sizes.tolist() if isinstance(size, int | float)]
     return max((size for size in numbers if size < np.inf), default=0.0)
 

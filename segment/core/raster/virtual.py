@@ -45,8 +45,9 @@ def has_palette(dataset: Any) -> bool:
     Returns:
         Whether it does.
     """
-    first, *others = (color.name for color in dataset.colorinterp)
-    return first == "palette" and dataset.dtypes[0] == "uint8" and {*others} <= {"alpha"}
+    colors = [color.name for color in dataset.colorinterp]
+    is_palette = colors[:1] == ["palette"] and {*colors[1:]} <= {"alpha"}
+    return is_palette and bool(dataset.dtypes[0] == "uint8")
 
 
 def with_colors_of_palette(dataset: Any, nodata: Nodata | None) -> str:
