@@ -183,10 +183,10 @@ def _radii(labels: VectorLabels, layer: Layer, shapes: Shapes) -> NDArray[np.flo
             raise InputError(
                 f"{labels.path}: the field {size!r} holds no numbers. Choose a field of metres."
             ) from error
-        if not (radii[chosen] > 0).all():
+        if len(wrong := radii[chosen][~((radii[chosen] > 0) & (radii[chosen] < np.inf))]):
             raise InputError(
                 f"{labels.path}: each {option} is a number above 0. Received"
-                f" {radii[chosen].min() / part:g}. Correct the field or --{option}."
+                f" {wrong[0] / part:g}. Correct the field or --{option}."
             )
     return radii
 

@@ -127,3 +127,11 @@ def test_the_identity_of_a_shapefile_changes_with_its_fields(tmp_path):
     first = identity(["a", "b"])
     assert identity(["a", "b"]) == first
     assert identity(["b", "a"]) != first
+
+
+@pytest.mark.parametrize("width", [0, -1, float("nan"), float("inf")])
+def test_widths_are_numbers_above_0(tmp_path, width):
+    line = at(PLACE, shapely.LineString([(0, 5), (20, 5)]))
+    path = write(tmp_path / "labels.gpkg", [line, box(20, 20, 30, 30)], kind=["a", "b"])
+    with pytest.raises(InputError, match=f"each width is a number above 0. Received {width}"):
+        burned(scene(tmp_path), labels(path, width=width))
