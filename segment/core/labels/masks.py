@@ -14,6 +14,7 @@ from segment.core.labels.alignment import ALIGNED, align
 from segment.core.labels.classes import IGNORED
 from segment.core.labels.label_reader import LabelReader
 from segment.core.labels.nearest_pixels import NearestPixels
+from segment.core.raster.nodata import is_nodata
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 
@@ -110,6 +111,8 @@ class Mask(LabelReader):
         pixels, labelled = self._raster.read_stored(
             self._raster.bands, row, column, height, width, self.declares_nodata
         )
+        if (beside := self._raster.nodata_beside_mask) is not None:
+            labelled = labelled & ~is_nodata(pixels, beside)
         return (pixels if self.colors is None else self.colors[pixels[..., 0]]), labelled
 
 

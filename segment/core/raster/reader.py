@@ -120,7 +120,7 @@ class Raster(RasterHeader):
         if self.alpha_bands:
             pixels, alpha = pixels[..., :-1], pixels[..., -1] > self.transparent
             valid = valid & alpha
-        for nodata in (self.compared_nodata, self._beside_mask):
+        for nodata in (self.compared_nodata, self.nodata_beside_mask):
             if nodata is not None:
                 valid = valid & ~is_nodata(pixels, nodata)
         if pixels.dtype.kind == "f":
@@ -128,10 +128,11 @@ class Raster(RasterHeader):
         return pixels, valid
 
     @cached_property
-    def _beside_mask(self) -> float | None:
+    def nodata_beside_mask(self) -> float | None:
         """The declared nodata value of a raster with a mask band, for which GDAL passes over it."""
         flags = [flag.name for flag in self.dataset.mask_flag_enums[self.bands[0] - 1]]
-        values = {self.dataset.nodatavals[band - 1] for band in self.bands}
+        declared = self.dataset.nodatavals
+        values = {declared[band - 1] for band in self.bands}
         return values.pop() if flags == ["per_dataset"] and len(values) == 1 else None
 
     def undeclared_nodata(self) -> str | None:

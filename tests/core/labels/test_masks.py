@@ -45,3 +45,13 @@ def test_the_colour_table_of_a_class_raster_changes_no_value(tmp_path, name):
     copy(tmp_path / "a.png", tmp_path / "of_png.vrt", driver="VRT")
     for picture in ("a.png", "of_png.vrt"):
         assert read_mask(tmp_path / picture)[1, 2].tolist() == [9, 8, 200]
+
+
+def test_nodata_that_is_declared_beside_a_mask_band_is_unlabelled(tmp_path):
+    values = np.arange(24, dtype=np.uint8).reshape(4, 6, 1)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_raster(tmp_path / "mask.tif", values, nodata=3)
+        with rasterio.open(tmp_path / "mask.tif", "r+") as file:
+            file.write_mask(np.arange(24).reshape(4, 6) != 9)
+    hidden = np.ma.getmaskarray(read_mask(tmp_path / "mask.tif"))[..., 0]
+    assert np.flatnonzero(hidden).tolist() == [3, 9]
