@@ -65,6 +65,27 @@ def palette(path: Path, rgb: Picture) -> Path:
     return path
 
 
+def palette_with_alpha(path: Path, rgb: Picture) -> Path:
+    """A palette with an alpha band that hides a third, as warping of a palette makes."""
+    palette(path, rgb)
+    with rasterio.open(path) as file:
+        indices, colors = file.read(1), file.colormap(1)
+    alpha = np.full(indices.shape, 255, np.uint8)
+    alpha[: len(alpha) // 3] = 0
+    write(path, np.dstack([indices, alpha]), photometric="PALETTE", alpha="YES")
+    with rasterio.open(path, "r+") as file:
+        file.write_colormap(1, colors)
+    return path
+
+
+def wide_palette(path: Path, rgb: Picture) -> Path:
+    """A palette whose indices have 16 bits."""
+    write(path, (rgb[..., :1] // 64).astype(np.uint16), photometric="PALETTE")
+    with rasterio.open(path, "r+") as file:
+        file.write_colormap(1, {i: (64 * i, 64 * i, 64 * i, 255) for i in range(4)})
+    return path
+
+
 def masked(path: Path, rgb: Picture) -> Path:
     """A mask band inside the file, which hides a third."""
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
@@ -167,6 +188,7 @@ MAPPED: dict[str, Callable[[Path, Picture], Path]] = {
     "minus9999.tif": lambda p, rgb: write(p, holes(rgb, -9999), nodata=-9999),
     "scale_offset.tif": scaled,
     "palette.tif": palette,
+    "palette_alpha.tif": palette_with_alpha,
     "mask_band.tif": masked,
     "rgba.tif": with_alpha,
     "rgba16.png": lambda p, rgb: write(
@@ -215,6 +237,7 @@ REFUSED: dict[str, tuple[Callable[[Path, Picture], Path], str]] = {
         "Received 1 band of float32",
     ),
     "complex.tif": (lambda p, rgb: write(p, rgb.astype(np.complex64)), "complex"),
+    "wide_palette.tif": (wide_palette, "palette into colours: gdal_translate -expand rgb IN OUT.$"),
     "mixed_types.vrt": (mixed_types, "uint16"),
     "text.tif": (lambda p, _: p.write_text("no raster") and p, "cannot be read as a raster"),
     "empty.tif": (lambda p, _: p.write_bytes(b"") or p, "cannot be read as a raster"),

@@ -70,7 +70,7 @@ def read_pixels(
     )
     with source.open(expected) as raster:
         if scale is not None and raster.scale is None and raster.dtype.name == scale.dtype:
-            raster = raster if raster.info.colors == ("palette",) else raster.scaled(scale)
+            raster = raster if raster.info.has_palette else raster.scaled(scale)
         if notes is not None:
             notes += raster.choice.notes
         pixels, valid = raster.read()
@@ -109,7 +109,7 @@ def is_picture_with_palette(raster: Raster) -> bool:
     Returns:
         True for one 8-bit band with a colour table.
     """
-    return raster.info.colors == ("palette",) and raster.dtype == np.uint8
+    return raster.info.has_palette and raster.dtype == np.uint8
 
 
 def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:

@@ -241,7 +241,7 @@ def open_scene(source: Source, info: ModelInfo, grid: int) -> Iterator[OpenScene
 
 def _check_scene(raster: Raster, source: Source, info: ModelInfo) -> None:
     """Raises InputError if the model cannot take the scene's bands or dtype."""
-    if source.bands is None and raster.info.colors == ("palette",):
+    if source.bands is None and raster.info.has_palette:
         raise InputError(
             f"{raster.path}: has a palette. Received indices of colours, not colours. Run:"
             " gdal_translate -expand rgb IN OUT"

@@ -1,6 +1,5 @@
 """Areas of a scene: a window of it, or the polygons in one."""
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.boxes import Box, parse_box
+from segment.annotations.burner import Burner
 from segment.annotations.placed_boxes import describe_extent, place_box
-from segment.annotations.shapes import Burner, Shapes
+from segment.annotations.shapes import Shapes
 from segment.core.errors import InputError
 from segment.core.pixels.geometry import Rectangle
 from segment.core.raster.grid import PixelGrid
@@ -191,14 +191,13 @@ def area_of_polygons(shapes: Shapes, raster: Raster, named: str) -> Area:
         for first, last, size in ((top, bottom, raster.height), (left, right, raster.width))
     )
     polygons = Burner(shapes, np.ones(len(shapes.geometries), np.uint8))
-    digest = hashlib.sha256(b"".join(shapely.to_wkb(shapes.geometries).tolist())).hexdigest()
     area = Area(
         top=rows[0],
         bottom=rows[1],
         left=columns[0],
         right=columns[1],
         polygons=polygons,
-        identity=["polygons", *rows, *columns, digest],
+        identity=["polygons", *rows, *columns, polygons.digest],
         notes=shapes.notes,
     )
     if rows[0] >= rows[1] or columns[0] >= columns[1] or not _has_pixel(area):

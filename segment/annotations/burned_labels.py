@@ -1,14 +1,15 @@
 """Vector labels on the grid of a scene, read as if they were a mask."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.annotations.shapes import Burner, Shapes, kinds, read_shapes, widen
+from segment.annotations.burner import Burner
+from segment.annotations.shapes import Shapes, kinds, read_shapes
 from segment.annotations.vector_labels import (
     VectorLabels,
     class_names,
@@ -24,6 +25,8 @@ from segment.core.labels.alignment import ALIGNED, Alignment
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.label_reader import LabelReader
 from segment.core.raster.reader import Raster
+
+_QUADRANT = 8  # segments of a quarter circle around points and the ends of lines
 
 
 @dataclass(frozen=True)
@@ -106,15 +109,19 @@ def burn_labels(
             f" ({', '.join(class_table.names)}). Received {listed(texts)}. Map them with --codes."
         )
     shapes = read_shapes(layer, scene)
-    # what is no class hides what is below it
+    # what is no class hides what is below it, and what has no value the background alone
     used = np.array([names[i] in values for i in shapes.features])
-    hiding = np.array([texts[i] is not None for i in shapes.features]) & _areal(shapes)
-    _within(shapes.subset(used), scene, labels.path)
-    shapes = _within(shapes.subset(used | hiding), scene, labels.path)
-    shapes = widen(shapes, _radii(labels, layer, shapes), _pixel_size(scene, shapes, labels))
+    has_value = np.array([text is not None for text in texts])
+    hiding = (has_value[shapes.features] | (labels.background is not None)) & _areal(shapes)
+    metres = _pixel_size(scene, shapes, labels)
+    reach = _largest(labels, layer) / min(metres)
+    _within(shapes.subset(used), scene, labels.path, reach)
+    shapes = _within(shapes.subset(used | hiding), scene, labels.path, reach)
+    shapes = _widen(shapes, _radii(labels, layer, shapes), metres)
     shapes = shapes.subset(_order(shapes, labels.order))
+    shapes = shapes.subset(np.argsort(has_value[shapes.features], kind="stable"))
     burned = np.array([values.get(names[i] or "", IGNORED) for i in shapes.features], np.uint8)
-    areas = None
+    burner, areas = Burner(shapes, burned), None
     if labels.areas is not None:
         found = read_shapes(read_layer(labels.areas, None, []), scene)
         found = _within(found.subset(_areal(found)), scene, labels.areas)
@@ -126,21 +133,16 @@ def burn_labels(
         scene.width,
         class_table,
         [*shapes.notes, *notes],
-        [repr(labels), *(_state(path) for path in (labels.path, labels.areas) if path)],
-        Burner(shapes, burned),
+        [repr(labels), *(burner.digest for burner in (burner, areas) if burner)],
+        burner,
         areas,
         fill,
     )
 
 
-def _state(path: Path) -> list[int]:
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns]
-
-
-def _within(shapes: Shapes, scene: Raster, path: Path) -> Shapes:
-    """Returns the shapes whose bounds touch the scene."""
-    near = shapes.touching(scene)
+def _within(shapes: Shapes, scene: Raster, path: Path, reach: float = 0.0) -> Shapes:
+    """Returns the shapes whose bounds come within `reach` pixels of the scene."""
+    near = shapes.touching(scene, reach)
     if not len(near.features):
         raise InputError(
             f"{path}: none of {len(shapes.features)} shapes lies on {scene.path}. Take the labels"
@@ -181,12 +183,20 @@ def _radii(labels: VectorLabels, layer: Layer, shapes: Shapes) -> NDArray[np.flo
             raise InputError(
                 f"{labels.path}: the field {size!r} holds no numbers. Choose a field of metres."
             ) from error
-        if not (radii[chosen] > 0).all():
+        if len(wrong := radii[chosen][~((radii[chosen] > 0) & (radii[chosen] < np.inf))]):
             raise InputError(
                 f"{labels.path}: each {option} is a number above 0. Received"
-                f" {radii[chosen].min() / part:g}. Correct the field or --{option}."
+                f" {wrong[0] / part:g}. Correct the field or --{option}."
             )
     return radii
+
+
+def _largest(labels: VectorLabels, layer: Layer) -> float:
+    """Metres by which lines and points reach beyond themselves, at most."""
+    given = [layer.fields[s] if isinstance(s, str) else s for s in (labels.width, labels.radius)]
+    sizes = np.concatenate([np.ravel(one) for one in given if one is not None] or [np.zeros(1)])
+    numbers = [float(size) for size in sizes.tolist() if isinstance(size, int | float)]
+    return max((size for size in numbers if size < np.inf), default=0.0)
 
 
 def _pixel_size(scene: Raster, shapes: Shapes, labels: VectorLabels) -> tuple[float, float]:
@@ -206,6 +216,22 @@ def _pixel_size(scene: Raster, shapes: Shapes, labels: VectorLabels) -> tuple[fl
     degrees = [to_degrees(*(ground.transform @ place)) for place in places]
     along, down = (ellipsoid.inv(*degrees[0], *other)[2] for other in degrees[1:])
     return float(along), float(down)
+
+
+def _widen(shapes: Shapes, radii: NDArray[np.float64], metres: tuple[float, float]) -> Shapes:
+    """Turns lines and points into areas around them; polygons stay.
+
+    `metres` is the size of a pixel along columns and rows.
+    """
+    import shapely
+
+    scale = np.array(metres)
+    thin = shapely.get_dimensions(shapes.geometries) < 2
+    wide = shapes.geometries.copy()
+    drawn = shapely.transform(wide[thin], lambda points: points * scale)
+    drawn = shapely.buffer(drawn, radii[thin], quad_segs=_QUADRANT)
+    wide[thin] = shapely.transform(drawn, lambda points: points / scale)
+    return replace(shapes, geometries=wide)
 
 
 def _order(shapes: Shapes, order: LabelOrder) -> NDArray[np.int64]:

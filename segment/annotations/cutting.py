@@ -108,6 +108,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
         staged(output, overwrite, ("images", "masks", "classes.yaml")) as folder,
         _open_labels(mask, raster, classes) as labels,
     ):
+        raster.info.require_colors()
         step = TilePlan(raster.height, raster.width, size, overlap).step
         if min(raster.width, raster.height) < size:
             raise InputError(

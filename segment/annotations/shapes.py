@@ -1,4 +1,4 @@
-"""Shapes: geometries of a vector layer on the grid of a raster, and burning them into windows."""
+"""Shapes: geometries of a vector layer on the grid of a raster."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from segment.annotations.vector_layer import Layer
 from segment.core.errors import InputError
+from segment.core.raster.georeference import describe_error
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 
 _KINDS = ("points", "lines", "polygons")  # by shapely.get_dimensions
-_QUADRANT = 8  # segments of a quarter circle around points and the ends of lines
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,18 @@ class Shapes:
         """
         return replace(self, geometries=self.geometries[chosen], features=self.features[chosen])
 
-    def touching(self, grid: PixelGrid) -> "Shapes":
+    def touching(self, grid: PixelGrid, reach: float = 0.0) -> "Shapes":
         """Returns the shapes whose bounds touch the raster, in the same order.
 
         Args:
             grid: Grid of the raster.
+            reach: Pixels by which they may miss it.
         """
         import shapely
 
         left, top, right, bottom = shapely.bounds(self.geometries).reshape(-1, 4).T
-        across = (right >= 0) & (left <= grid.width)
-        return self.subset(across & (bottom >= 0) & (top <= grid.height))
+        across = (right >= -reach) & (left <= grid.width + reach)
+        return self.subset(across & (bottom >= -reach) & (top <= grid.height + reach))
 
 
 def read_shapes(layer: Layer, raster: Raster) -> Shapes:
@@ -86,7 +87,7 @@ def read_shapes(layer: Layer, raster: Raster) -> Shapes:
     try:
         source, target = CRS.from_user_input(layer.crs), CRS.from_user_input(ground.crs)
         same = source.equals(target, ignore_axis_order=True)
-        convert = None if same else Transformer.from_crs(source, target, always_xy=True).transform
+        convert = None if same else Transformer.from_crs(source, target, always_xy=True)
     except (CRSError, ProjError) as error:
         raise InputError(
             f"{layer.path}: its CRS cannot be converted to that of {raster.path} ({error}). Export"
@@ -97,22 +98,32 @@ def read_shapes(layer: Layer, raster: Raster) -> Shapes:
     def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
         xs, ys = points[:, 0], points[:, 1]
         if convert is not None:
-            xs, ys = convert(xs, ys)
-        return np.stack(to_pixels(np.asarray(xs), np.asarray(ys)), axis=1)
+            xs, ys = convert.transform(xs, ys)
+        with np.errstate(invalid="ignore"):
+            found = np.stack(to_pixels(np.asarray(xs), np.asarray(ys)), axis=1)
+        return np.where(np.isfinite(found), found, np.inf)  # a ring stays closed
 
     features = np.flatnonzero(kept)
+    if not len(features):
+        raise InputError(f"{layer.path}: layer {layer.name!r} holds no geometry. Choose another.")
     placed = shapely.transform(geometries[features], place)
     finite = np.isfinite(shapely.bounds(placed)).all(axis=1)
     notes += _count(
         f"{layer.path}: %s that cannot be converted to the CRS of the scene left out",
         np.count_nonzero(~finite),
     )
-    placed, features = placed[finite], features[finite]
+    if convert is not None and (doubt := describe_error(convert, raster.ground_sampling_distance)):
+        notes.append(f"{layer.path}: {doubt}")
+    if not finite.any():
+        raise InputError(
+            f"{layer.path}: no geometry of layer {layer.name!r} can be converted from"
+            f" {source.name} to {target.name}. Check its CRS; GeoJSON that"
+            " states none is in degrees."
+        )
+    placed, features = _on_each_turn(placed[finite], features[finite], ground)
     broken = ~shapely.is_valid(placed) & (shapely.get_dimensions(placed) == 2)
     placed[broken] = shapely.make_valid(placed[broken], method="structure", keep_collapsed=False)
     notes += _count(f"{layer.path}: %s repaired that crossed themselves", np.count_nonzero(broken))
-    if not len(placed):
-        raise InputError(f"{layer.path}: layer {layer.name!r} holds no geometry. Choose another.")
     return Shapes(placed, features, ground.transform.determinant < 0, tuple(notes))
 
 
@@ -130,6 +141,25 @@ def _require_ground(layer: Layer, raster: Raster) -> PixelGrid:
             " e.g. ogr2ogr -a_srs EPSG:32633 OUT.gpkg IN."
         )
     return ground
+
+
+def _on_each_turn(
+    placed: NDArray[np.object_], features: NDArray[np.int64], grid: PixelGrid
+) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Adds geometries that touch the raster once they are moved by 360 degrees of longitude."""
+    import shapely
+
+    if not grid.crs.is_geographic:
+        return placed, features
+    convert, found, owners = _to_pixels(grid), [placed], [features]
+    for turn in (-360.0, 360.0):
+        shift = np.subtract(convert(turn, 0.0), convert(0.0, 0.0))
+        moved = shapely.bounds(placed) + np.tile(shift, 2)
+        near = (moved[:, 2:] >= 0).all(axis=1) & (moved[:, :2] <= (grid.width, grid.height)).all(1)
+        found.append(shapely.transform(placed[near], lambda points, by=shift: points + by))
+        owners.append(features[near])
+    order = np.argsort(np.concatenate(owners), kind="stable")
+    return np.concatenate(found)[order], np.concatenate(owners)[order]
 
 
 def _to_pixels(grid: PixelGrid) -> Any:
@@ -156,28 +186,6 @@ def _count(text: str, count: int) -> list[str]:
     return [text % things] if count else []
 
 
-def widen(shapes: Shapes, radii: NDArray[np.float64], metres: tuple[float, float]) -> Shapes:
-    """Turns lines and points into areas around them; polygons stay.
-
-    Args:
-        shapes: The shapes.
-        radii: Distance from the line or point in metres, (shapes,); ignored for polygons.
-        metres: Size of a pixel along columns and rows, metres.
-
-    Returns:
-        Polygons, in the same order.
-    """
-    import shapely
-
-    scale = np.array(metres)
-    thin = shapely.get_dimensions(shapes.geometries) < 2
-    wide = shapes.geometries.copy()
-    drawn = shapely.transform(wide[thin], lambda points: points * scale)
-    drawn = shapely.buffer(drawn, radii[thin], quad_segs=_QUADRANT)
-    wide[thin] = shapely.transform(drawn, lambda points: points / scale)
-    return replace(shapes, geometries=wide)
-
-
 def kinds(shapes: Shapes) -> set[str]:
     """Lists the kinds of geometry among shapes.
 
@@ -190,59 +198,3 @@ def kinds(shapes: Shapes) -> set[str]:
     import shapely
 
     return {_KINDS[dimension] for dimension in shapely.get_dimensions(shapes.geometries).tolist()}
-
-
-class Burner:
-    """Burns polygons into windows of a grid.
-
-    A pixel belongs to the polygons that hold its centre. Later polygons cover earlier ones. The
-    pixels do not depend on the window that they are burned in: columns and rows are those that
-    `rasterio.features.rasterize` calculates for the whole grid, less whole numbers.
-    """
-
-    def __init__(self, polygons: Shapes, values: NDArray[np.uint8]):
-        """Prepares the polygons.
-
-        Args:
-            polygons: Polygons, the lowest first.
-            values: Value of each, (shapes,) uint8.
-        """
-        import shapely
-
-        self._polygons, self._values = polygons.geometries, values
-        self._bounds = shapely.bounds(self._polygons).reshape(-1, 4)
-        # GDAL goes round a ring as it turns on the ground, which decides pixels on its edge
-        self._down = -1 if polygons.mirrored else 1
-
-    def burn(self, row: int, height: int, column: int, width: int, fill: int) -> NDArray[np.uint8]:
-        """Burns the polygons into a window.
-
-        Args:
-            row: First row.
-            height: Number of rows.
-            column: First column.
-            width: Number of columns.
-            fill: Value of pixels in no polygon, 0 to 255.
-
-        Returns:
-            Values, (height, width) uint8.
-        """
-        import shapely
-        from rasterio import Affine
-        from rasterio.features import rasterize
-
-        left, top, right, bottom = self._bounds.T
-        touched = (right >= column) & (left <= column + width)
-        touched &= (bottom >= row) & (top <= row + height)
-        if not touched.any():
-            return np.full((height, width), fill, np.uint8)
-        offset, scale = np.array([column, row], float), np.array([1.0, self._down])
-        moved = shapely.transform(self._polygons[touched], lambda xy: (xy - offset) * scale)
-        burned: NDArray[np.uint8] = rasterize(
-            zip(moved, self._values[touched].tolist(), strict=True),
-            out_shape=(height, width),
-            transform=Affine.scale(1, self._down),
-            fill=fill,
-            dtype=np.uint8,
-        )
-        return burned

@@ -1,5 +1,6 @@
 """Vector labels: how polygons, lines and points are read as classes."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ def texts_of(values: NDArray[Any]) -> list[str | None]:
         values: Values of any type, (features,).
 
     Returns:
-        The text of each, whole numbers without a fraction; None where there is no value.
+        The text of each, whole numbers without a fraction and letters with accents as one
+        character; None where there is no value.
     """
 
     def text(value: Any) -> str | None:
@@ -67,7 +69,7 @@ def texts_of(values: NDArray[Any]) -> list[str | None]:
             return None
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        return str(value).strip() or None
+        return unicodedata.normalize("NFC", str(value).strip()) or None
 
     return [text(value) for value in values.tolist()]
 
@@ -118,7 +120,7 @@ def make_class_table(labels: VectorLabels, names: Sequence[str | None]) -> Class
     """Makes a class table of all names and the background, in the order of the alphabet.
 
     Names that differ in case alone are one class, in the spelling that the alphabet has first.
-    Names that are numbers from 0 to 254 are the values of their classes.
+    Names that are different numbers from 0 to 254 are the values of their classes.
 
     Args:
         labels: The labels.
@@ -139,6 +141,7 @@ def make_class_table(labels: VectorLabels, names: Sequence[str | None]) -> Class
             " join values with --codes."
         )
     numbers = all(name.isdecimal() and int(name) < IGNORED for name in held)
+    numbers = numbers and len(set(map(int, held))) == len(held)  # not of 1 and 01
     ordered = sorted(held, key=int) if numbers else sorted(held, key=str.casefold)
     if len(ordered) < 2:
         raise InputError(

@@ -188,14 +188,9 @@ def _pair_up(
         try:
             with open_raster(path) as image, open_raster(mask_of[stem]) as mask:
                 info, alignment = image.info, align(mask, image)
+            info.require_colors()
         except InputError as error:
             problems.append(str(error))
-            continue
-        if info.colors == ("palette",):
-            problems.append(
-                f"{path}: pixels are numbers of palette colours. Convert them to colours:"
-                " gdal_translate -expand rgb IN OUT"
-            )
             continue
         pairs.append(Pair(path, mask_of[stem], group, part, info, alignment))
     return pairs

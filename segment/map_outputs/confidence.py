@@ -62,6 +62,7 @@ def suggest_windows(
     """
     found = WindowStatistics.of(classes, confidence, CONFIDENCE_STEPS, grid, class_table)
     written = write_suggestions(found, path, grid, class_table, count)
-    fewer = f"{written} of {count} windows are suggested: no other window has uncertain pixels."
+    room = f"the map has room for {len(found.places)} of {found.width} x {found.height} px"
+    fewer = f"{written} of {count} windows are suggested: {room}, and no other is uncertain."
     report = {"file": path.name, "windows": written, "asked_for": count}
     return report, [fewer] if written < count else []

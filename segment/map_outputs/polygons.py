@@ -150,10 +150,15 @@ def _pixels_of(min_area: float, scene: PixelGrid) -> int:
 
 
 def _sieve(values: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
-    """Merges areas of fewer pixels into their largest neighbour; nodata keeps its pixels."""
+    """Merges areas of fewer pixels into their largest neighbour; nodata keeps its pixels.
+
+    Where no class has so many pixels, they join the largest area.
+    """
     from rasterio.features import sieve
 
     valid = values != IGNORED
+    if pixels > np.bincount(values[valid], minlength=1).max():  # GDAL would merge none
+        pixels = max(int(trace(values).pixels().max(initial=1)), 1)
     while True:  # merged areas may still be small
         sieved: NDArray[np.uint8] = sieve(values, pixels, mask=valid, connectivity=4)
         if np.array_equal(sieved, values):

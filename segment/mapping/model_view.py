@@ -140,10 +140,11 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
     """
     bands, dtype = len(raster.bands), raster.dtype.name
     cures = []
-    if raster.info.colors == ("palette",):
+    is_wide_palette = raster.info.has_palette and dtype != "uint8"
+    if raster.info.has_palette:
         cures.append(
             "leave --bands out: the colours of the palette are then read"
-            if info.bands == len(COLORS)
+            if info.bands == len(COLORS) and not is_wide_palette
             else "turn its palette into colours: gdal_translate -expand rgb IN OUT"
         )
     elif bands > info.bands:
@@ -156,7 +157,8 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
             f"take a scene with {counted(info.bands, 'band')}{grey}, or train a model on {bands}"
         )
     if dtype != info.dtype and not (
-        (info.dtype.startswith("float") and dtype in ("float32", "float64"))
+        is_wide_palette
+        or (info.dtype.startswith("float") and dtype in ("float32", "float64"))
         or (info.dtype == "uint8" and bands != info.bands)  # scaled once its bands are right
     ):
         scale = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.arrays.georeference import require_even_steps, transform_of
 from segment.core.arrays.pixels import ImagePixels, require_dtype, require_shape
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
@@ -61,6 +62,7 @@ def data_array_pixels(image: "DataArray", name: str, expected: int) -> ImagePixe
     if {"y", "x"}.isdisjoint(image.dims):  # names that rioxarray finds in what is made of it
         image, y, x = image.rename({y: "y", x: "x"}), "y", "x"
     image = _one_image(image, y, x, name)
+    require_even_steps(image, (y, x), name)
     band = next((dim for dim in image.dims if dim not in (y, x)), None)
     ordered = image.transpose(y, x, *([] if band is None else [band]))
     shape = ordered.shape if band is not None else (*ordered.shape, 1)
@@ -88,7 +90,7 @@ def data_array_pixels(image: "DataArray", name: str, expected: int) -> ImagePixe
         is_alpha=count == 4 and dtype == np.uint8,
         nodata=_nodata(image, stored is not None),
         crs=image.rio.crs,
-        transform=_transform(image, x, y),
+        transform=transform_of(image, x, y),
         names=_band_names(image, band, count),
     )
 
@@ -180,7 +182,7 @@ def _grid_of(image: "DataArray") -> "DataArray":
 def _placed(made: "DataArray", image: "DataArray") -> "DataArray":
     """Gives a result the CRS of an image, and the transform of the pixels that are left of it."""
     y, x = spatial_dims(image)
-    crs, transform = image.rio.crs, _transform(image, x, y)
+    crs, transform = image.rio.crs, transform_of(image, x, y)
     placed: DataArray = made if crs is None else made.rio.write_crs(crs)
     return placed if transform is None else placed.rio.write_transform(transform)
 
@@ -199,28 +201,6 @@ def _one_image(image: "DataArray", y: Any, x: Any, name: str) -> "DataArray":
             f" time: image.isel({wrong}=0)"
         )
     return image
-
-
-def _transform(image: "DataArray", x: Any, y: Any) -> Any:
-    """Affine transform of the pixels that are left, None without one.
-
-    It is computed from the coordinates. Where they lie on the grid of the file that the image was
-    opened from, its exact numbers are taken, so that resampling gives the same pixels, too.
-    """
-    from affine import Affine
-
-    is_line = 1 in (image.sizes[x], image.sizes[y])
-    found = image.rio.transform(recalc=not is_line)
-    mapping = image.coords.get(image.rio.grid_mapping)
-    stored = None if mapping is None else mapping.attrs.get("GeoTransform")
-    if stored is not None:
-        exact = Affine.from_gdal(*map(float, str(stored).split()))
-        corners = [(0, 0), (image.sizes[x], image.sizes[y])]
-        places = np.array([~exact @ (found @ corner) for corner in corners])
-        shift = np.rint(places[0])
-        if np.abs(places - shift - corners).max() < 1e-3:
-            return exact @ Affine.translation(*map(float, shift))
-    return None if found.is_identity else found
 
 
 def _stored_type(image: "DataArray") -> "np.dtype[Any] | None":

@@ -174,7 +174,7 @@ class SceneScales:
         if source.scale is not None:
             return None
         with suppress(InputError), source.open(self.model.wanted) as raster:
-            if len(raster.bands) == self.model.bands and raster.info.colors != ("palette",):
+            if len(raster.bands) == self.model.bands and not raster.info.has_palette:
                 return raster.dtype.name
         return None
 

@@ -110,7 +110,7 @@ def align(mask: Raster, image: Raster, noun: str = "image") -> Alignment:
         missing = nearest.missing()
         if missing < 1:
             doubt = (
-                ""
+                nearest.describe_error()
                 if nearest.is_comparable
                 else "its CRS cannot be compared, the image's is assumed"
             )

@@ -14,17 +14,21 @@ from segment.core.labels.alignment import ALIGNED, align
 from segment.core.labels.classes import IGNORED
 from segment.core.labels.label_reader import LabelReader
 from segment.core.labels.nearest_pixels import NearestPixels
+from segment.core.raster.nodata import is_nodata
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+
+_PICTURES = ("PNG", "GIF", "BMP", "GPKG", "MBTiles")  # GDAL's names of formats
+_PICTURE_FILES = ([".png"], [".gif"], [".bmp"])
 
 
 class Mask(LabelReader):
     """An open mask, whose pixels are read as stored: class values or class colours.
 
-    A paletted image is read as the colours of its palette, unless the palette is only the colour
-    table of a class raster (GeoTIFF), which holds class values. Where the file declares nodata, by
-    a value or a mask band, and where it does not cover the grid, pixels are masked. An alpha band
-    is ignored.
+    A paletted picture (PNG, GIF, BMP, or tiles of them) is read as the colours of its palette. In
+    other formats the palette is the colour table of a class raster, which holds class values. Where
+    the file declares nodata, by a value or a mask band, and where it does not cover the grid,
+    pixels are masked. An alpha band is ignored.
 
     Attributes:
         path: Path of the file.
@@ -76,7 +80,7 @@ class Mask(LabelReader):
         )
         self._raster, dataset = raster, raster.dataset
         self.colors: NDArray[np.uint8] | None = None
-        if raster.info.colors == ("palette",) and dataset.driver != "GTiff":
+        if raster.info.colors == ("palette",) and _is_picture(dataset):
             self.colors = raster.colormap()
         compression = getattr(dataset.compression, "value", "")
         self.lossy = dataset.driver == "JPEG" or "jpeg" in str(compression).lower()
@@ -107,7 +111,15 @@ class Mask(LabelReader):
         pixels, labelled = self._raster.read_stored(
             self._raster.bands, row, column, height, width, self.declares_nodata
         )
+        if (beside := self._raster.nodata_beside_mask) is not None:
+            labelled = labelled & ~is_nodata(pixels, beside)
         return (pixels if self.colors is None else self.colors[pixels[..., 0]]), labelled
+
+
+def _is_picture(dataset: Any) -> bool:
+    """Whether the format of a dataset, or of the first file behind a VRT, is one of pictures."""
+    behind = [Path(file).suffix.lower() for file in dataset.files[1:2]]
+    return dataset.driver in _PICTURES or (dataset.driver == "VRT" and behind in _PICTURE_FILES)
 
 
 @contextmanager

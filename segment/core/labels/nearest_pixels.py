@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.raster.georeference import conversion, crs_name
+from segment.core.raster.georeference import conversion, crs_name, describe_error
 from segment.core.raster.grid import PixelGrid
 
 SAME = 0.25
@@ -161,6 +161,12 @@ class NearestPixels:
             or f"{mask.width}x{mask.height} pixels, the image {image.width}x{image.height}"
         )
 
+    def describe_error(self) -> str:
+        """Describes a conversion that may miss the right place, see `describe_error`."""
+        if self._convert is None:
+            return ""
+        return describe_error(self._convert, self._image.ground_sampling_distance)
+
     def _outside(self) -> float:
         most = 256 if self._convert else 1024
         height, width = self._image.height, self._image.width
@@ -203,7 +209,7 @@ class NearestPixels:
         xs = place.a * columns + place.b * rows + place.c
         ys = place.d * columns + place.e * rows + place.f
         if self._convert is not None:
-            xs, ys = self._convert(xs, ys)
+            xs, ys = self._convert.transform(xs, ys)
             xs, ys = np.where(np.isfinite(xs), xs, np.nan), np.where(np.isfinite(ys), ys, np.nan)
         return (xs - 360 * np.rint((xs - self._seam) / 360), ys) if self._is_round else (xs, ys)
 

@@ -70,8 +70,8 @@ def write_geopackage(
 
     crs, transform = None if grid.crs is None else grid.crs.to_wkt(), grid.transform
     with TemporaryDirectory() as folder:
-        # pyogrio reads "!" as a path into an archive
-        file = Path(folder) / "map.gpkg" if "!" in str(path) else path
+        # pyogrio reads "!" as a path into an archive, SQLite ends a path at ";"
+        file = Path(folder) / "map.gpkg" if {*"!;\r\n"} & {*str(path)} else path
         with writable(path), without_warnings():
             try:
                 for start in range(0, max(len(polygons), 1), _AT_A_TIME):

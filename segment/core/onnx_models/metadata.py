@@ -41,6 +41,8 @@ def read_metadata(
             f"{file}: model_type is {quoted(kind, 40)}, but maps need a Segmentor, which gives each"
             " pixel a class. Give another model."
         )
+    # a mean of pixels divided by 255 is small, but for those of another data type
+    of_other_types = {} if found.get("dtype", "uint8") == "uint8" else {"range": _BYTE}
     given: dict[str, Any] = {}
     for key, value in found.items():
         if key not in _ATTRIBUTES:
@@ -51,7 +53,7 @@ def read_metadata(
             continue
         try:
             given[attribute] = convert(value)
-            Description.model_validate({"range": _BYTE, attribute: given[attribute]})
+            Description.model_validate({attribute: given[attribute]} | of_other_types)
         except (ValidationError, ValueError, TypeError, ArithmeticError) as error:
             raise InputError(
                 f"{file}: its metadata {key} is {quoted(value, 80)}, which cannot be read. State"

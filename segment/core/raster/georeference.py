@@ -1,6 +1,6 @@
 """Georeference of rasters: ground control points, and coordinate reference systems compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def horizontal_crs(crs: Any) -> Any:
     return None if found.geodetic_crs is None or found.is_geocentric else found.to_2d()
 
 
-def conversion(source: Any, target: Any) -> tuple[bool, Callable[[Any, Any], Any] | None]:
+def conversion(source: Any, target: Any) -> tuple[bool, Any]:
     """Finds the conversion from one CRS to another.
 
     Args:
@@ -67,8 +67,8 @@ def conversion(source: Any, target: Any) -> tuple[bool, Callable[[Any, Any], Any
         target: The other CRS, or None.
 
     Returns:
-        Whether the two can be compared, and a function that converts (xs, ys) to the other. The
-        function is None where no conversion is needed or possible.
+        Whether the two can be compared, and the conversion to the other (pyproj.Transformer), None
+        where none is needed or possible.
     """
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
@@ -81,9 +81,39 @@ def conversion(source: Any, target: Any) -> tuple[bool, Callable[[Any, Any], Any
     if first.equals(second, ignore_axis_order=True):
         return True, None
     try:
-        return True, Transformer.from_crs(first, second, always_xy=True).transform
+        return True, Transformer.from_crs(first, second, always_xy=True)
     except ProjError:
         return False, None
+
+
+def describe_error(transformer: Any, pixel: float | None) -> str:
+    """Describes a conversion that may miss the right place by more than a metre and a pixel.
+
+    The best conversion between two datums may need a grid file that is not installed.
+
+    Args:
+        transformer: Conversion (pyproj.Transformer) that has converted some point.
+        pixel: Metres per pixel, None where unknown.
+
+    Returns:
+        How far it may miss, and the cure; empty for a conversion that is exact enough.
+    """
+    from pyproj.exceptions import ProjError
+
+    try:
+        used = transformer.get_last_used_operation()
+    except ProjError:  # no point could be converted
+        return ""
+    miss = f"by {used.accuracy:g} m"
+    if "Ballpark" in used.description:
+        miss = "by more than 100 m, as no shift between their datums is known"
+    elif used.accuracy <= max(pixel or 0.0, 1.0):
+        return ""
+    names = f"{transformer.source_crs.name} to {transformer.target_crs.name}"
+    return (
+        f"the conversion from {names} may miss the right place {miss}. If it does, convert it to"
+        " the CRS of the scene with a program that has the grid files of the datums"
+    )
 
 
 def crs_name(crs: Any) -> str:

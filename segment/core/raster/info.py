@@ -50,6 +50,23 @@ class RasterInfo:
     scale: BandScale | None = None
     ground: PixelGrid | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def has_palette(self) -> bool:
+        """Whether pixels are numbers of palette colours, with or without an alpha band."""
+        return self.colors[:1] == ("palette",) and {*self.colors[1:]} <= {"alpha"}
+
+    def require_colors(self) -> None:
+        """Checks that pixels are no numbers of palette colours, which a model cannot learn from.
+
+        Raises:
+            InputError: If they are.
+        """
+        if self.has_palette:
+            raise InputError(
+                f"{self.path}: pixels are numbers of palette colours. Convert them to colours:"
+                " gdal_translate -expand rgb IN OUT"
+            )
+
     def scaled(self, scale: BandScale | None) -> "RasterInfo":
         """Adapts the header to pixels that are brought to 8 bits.
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -115,11 +116,20 @@ class Raster(RasterHeader):
         if self.alpha_bands:
             pixels, alpha = pixels[..., :-1], pixels[..., -1] > self.transparent
             valid = valid & alpha
-        if self.compared_nodata is not None:
-            valid = valid & ~is_nodata(pixels, self.compared_nodata)
+        for nodata in (self.compared_nodata, self.nodata_beside_mask):
+            if nodata is not None:
+                valid = valid & ~is_nodata(pixels, nodata)
         if pixels.dtype.kind == "f":
             valid = valid & np.isfinite(pixels).all(axis=2)
         return pixels, valid
+
+    @cached_property
+    def nodata_beside_mask(self) -> float | None:
+        """The declared nodata value of a raster with a mask band, for which GDAL passes over it."""
+        flags = [flag.name for flag in self.dataset.mask_flag_enums[self.bands[0] - 1]]
+        declared = self.dataset.nodatavals
+        values = {declared[band - 1] for band in self.bands}
+        return values.pop() if flags == ["per_dataset"] and len(values) == 1 else None
 
     def undeclared_nodata(self) -> str | None:
         """Finds a value that fills the scene from its border, and is not declared as nodata.

@@ -37,7 +37,7 @@ def without_alpha_tags(dataset: Any) -> str:
 
 
 def has_palette(dataset: Any) -> bool:
-    """Checks whether the only band of a dataset holds 8-bit indices into a palette.
+    """Checks whether a dataset holds 8-bit indices into a palette, and alpha at most besides.
 
     Args:
         dataset: An open rasterio dataset.
@@ -45,17 +45,19 @@ def has_palette(dataset: Any) -> bool:
     Returns:
         Whether it does.
     """
-    is_single = dataset.count == 1 and dataset.dtypes[0] == "uint8"
-    return bool(is_single and dataset.colorinterp[0].name == "palette")
+    colors = [color.name for color in dataset.colorinterp]
+    is_palette = colors[:1] == ["palette"] and {*colors[1:]} <= {"alpha"}
+    return is_palette and bool(dataset.dtypes[0] == "uint8")
 
 
 def with_colors_of_palette(dataset: Any, nodata: Nodata | None) -> str:
-    """Describes a dataset of one band with a palette as a VRT of red, green and blue.
+    """Describes a dataset with a palette as a VRT of red, green and blue.
 
-    Its mask band hides pixels whose index is nodata, or transparent in the palette.
+    Its mask band is that of the dataset or its alpha band. Where there is neither, it hides pixels
+    whose index is nodata, or transparent in the palette.
 
     Args:
-        dataset: An open rasterio dataset with one 8-bit band and a palette.
+        dataset: An open rasterio dataset, see `has_palette`.
         nodata: Index, or range of indices, that means "no data" besides what the file declares.
 
     Returns:
@@ -68,17 +70,21 @@ def with_colors_of_palette(dataset: Any, nodata: Nodata | None) -> str:
             hidden |= set(_INDICES[is_nodata(_INDICES[:, None], declared)].tolist())
     root = _describe(dataset)
     masked = root.find("MaskBand") is not None
-    band = root.find("VRTRasterBand")
-    assert band is not None
-    root.remove(band)
+    band, *alpha = root.findall("VRTRasterBand")
+    for one in (band, *alpha):
+        root.remove(one)
     for number, color in enumerate(("Red", "Green", "Blue"), 1):
         made = SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
         SubElement(made, "ColorInterp").text = color
         SubElement(_source_of(band, made), "ColorTableComponent").text = str(number)
-    if hidden and not masked:
+    if (hidden or alpha) and not masked:
         mask = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
         levels = ",".join(f"{index}:{0 if index in hidden else 255}" for index in range(256))
         SubElement(_source_of(band, mask), "LUT").text = levels
+        for one in alpha[:1]:
+            mask.set("subClass", "VRTDerivedRasterBand")
+            SubElement(mask, "PixelFunctionType").text = "min"
+            _source_of(one, mask)
     return tostring(root, encoding="unicode")
 
 

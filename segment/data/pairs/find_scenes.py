@@ -70,11 +70,7 @@ def find_scenes(
         group = file.stem if stems[file.stem] == 1 else f"{file.parent.name}/{file.stem}"
         with source.open() as raster:
             info = raster.info
-            if info.colors == ("palette",):
-                raise InputError(
-                    f"{file}: pixels are numbers of palette colours. Convert them to colours:"
-                    " gdal_translate -expand rgb IN OUT"
-                )
+            info.require_colors()
             notes += [f"{file}: {note}" for note in raster.notes if note != raster.alpha_note]
             if (undeclared := raster.undeclared_nodata()) is not None:
                 notes.append(f"{file}: {undeclared}")

@@ -85,6 +85,7 @@ def test_statements_that_do_not_fit(tmp_path, stated: dict[str, Any], words):
         (deepness(resolution="NaN"), "resolution"),
         (deepness(standardization_std=[0, 0, 0]), "standardization_std"),
         (deepness(tile_size="[" * 5000), "tile_size"),
+        (deepness(standardization_mean=[123.7, 116.3, 103.5]), "State mean in"),
         (deepness(standardization_mean=[0.5] * 4), "mean has 4 values, but the network has 3"),
     ],
 )

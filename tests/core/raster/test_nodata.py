@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 
 from segment.core.errors import InputError
 from segment.core.raster.nodata import check_nodata, is_nodata, parse_nodata
@@ -183,3 +184,21 @@ def test_means_of_other_values_stay_valid(tmp_path):
     path = write_raster(tmp_path / "a.tif", pixels)
     with open_raster(path, nodata=(-1, 1), factor=0.5) as raster:
         assert raster.read()[1].all()
+
+
+def test_nodata_that_is_declared_beside_a_mask_band_is_nodata(tmp_path):
+    pixels = np.full((40, 40, 3), 90, np.uint8)
+    pixels[:20, :20] = 0
+    pixels[30, 30] = 0, 5, 0  # dark, but for one band
+    mask = np.full((40, 40), 255, np.uint8)
+    mask[20:, :10] = 0
+    path = tmp_path / "scene.tif"
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_raster(path, pixels, nodata=0)
+        with rasterio.open(path, "r+") as file:
+            file.write_mask(mask)
+    with open_raster(path) as raster:
+        _, valid = raster.read()
+        assert raster.undeclared_nodata() is None
+    assert not valid[:20, :20].any() and not valid[20:, :10].any()
+    assert valid.sum() == 40 * 40 - 400 - 200

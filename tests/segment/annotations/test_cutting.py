@@ -204,3 +204,13 @@ def test_pictures_without_a_georeference_are_cut_without_a_warning_of_the_librar
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cut_scene(scene, mask, tmp_path / "tiles", 32)
+
+
+def test_a_palette_is_refused_as_training_refuses_it(tmp_path):
+    image, mask = two_class_scene(64, 64)
+    scene = write_raster(tmp_path / "scene.tif", image[..., :1] // 64)
+    with rasterio.open(scene, "r+") as file:
+        file.write_colormap(1, {i: (60 * i, 0, 0, 255) for i in range(4)})
+    with pytest.raises(InputError, match="numbers of palette colours.*-expand rgb"):
+        cut_scene(scene, write_raster(tmp_path / "truth.tif", mask), tmp_path / "tiles", 32)
+    assert not (tmp_path / "tiles").exists()

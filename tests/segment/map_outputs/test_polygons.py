@@ -243,6 +243,27 @@ def test_noise_is_sieved_away(tmp_path: Path) -> None:
     assert shapely.area(few).min() > 10
 
 
+@pytest.mark.parametrize("min_area", [40, 1e12])
+def test_a_smallest_area_larger_than_all_leaves_one_polygon(
+    tmp_path: Path, min_area: float
+) -> None:
+    values = np.full((20, 20), 10)
+    values[:8], values[15:, 15:], values[2, 2] = 20, 30, 40
+    polygons, fields = polygonise(tmp_path, values, min_area=min_area)
+    assert list(fields["class"]) == ["land"] and shapely.area(polygons).sum() == 400
+
+
+@pytest.mark.parametrize("name", ["a!b", "a;b", "a\nb"])
+def test_names_that_libraries_read_in_another_way(tmp_path: Path, name: str) -> None:
+    classes, path = tmp_path / "classes.tif", tmp_path / name / f"{name}.gpkg"
+    path.parent.mkdir()
+    write_raster(classes, np.full((5, 6, 1), 10, np.uint8), nodata=255)
+    with open_raster(classes) as scene:
+        assert write_polygons(classes, scene, PALETTE, path, "map") == 1
+    assert list(path.parent.iterdir()) == [path]
+    assert pyogrio.read_info(path.read_bytes(), layer="map")["features"] == 1
+
+
 def test_a_map_without_pixels_gives_an_empty_layer(tmp_path: Path) -> None:
     polygons, _ = polygonise(tmp_path, np.full((5, 6), 255), min_area=1)
     assert len(polygons) == 0

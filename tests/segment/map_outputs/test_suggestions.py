@@ -184,4 +184,5 @@ def test_fewer_windows_than_asked_for_are_reported(tmp_path):
     assert result.report["suggestions"] == {
         "file": "scene_suggest.gpkg", "windows": 1, "asked_for": 20,
     }  # fmt: skip
-    assert any(note.startswith("1 of 20 windows are suggested") for note in result.report["notes"])
+    fewer = "1 of 20 windows are suggested: the map has room for 1 of 256 x 256 px"
+    assert any(note.startswith(fewer) for note in result.report["notes"])

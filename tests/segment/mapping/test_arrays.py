@@ -403,6 +403,19 @@ def test_data_arrays_without_a_georeference_or_of_other_dimensions(
         predict_array(plain / 255, model, scale="never")
 
 
+def test_uneven_coordinates_are_refused(tmp_path: Path, open_rasterio: Callable[..., Any]) -> None:
+    file = write_raster(tmp_path / "scene.tif", noise(), **PLACE)
+    image = open_rasterio(file)
+    places = image.y.values.copy()
+    places[20:] -= 30  # strips of two flights, with a gap
+    with pytest.raises(InputError, match="coordinates 'y' are not evenly spaced"):
+        predict_array(image.assign_coords(y=places), FakeModel(3))
+    near = image.assign_coords(y=image.y.values + np.random.default_rng(0).uniform(-1e-4, 1e-4, 50))
+    assert_array_equal(
+        predict_array(near, FakeModel(3)).labels, predict_array(image, FakeModel(3)).labels
+    )
+
+
 def test_data_arrays_of_dask_are_computed_strip_by_strip(
     tmp_path: Path, open_rasterio: Callable[..., Any]
 ) -> None:

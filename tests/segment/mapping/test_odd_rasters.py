@@ -25,6 +25,7 @@ STATED = {
     "bgrn.tif": "Bands 3,2,1 of 4 are read",
     "sentinel2.tif": "Bands 4,3,2 of 13 are read",
     "palette.tif": "colours of the palette",
+    "palette_alpha.tif": "colours of the palette",
     "false_colour.tif": "names its band 1 near infrared",
     "huge_undeclared.tif": "--nodata -3.4",
 }
@@ -36,7 +37,7 @@ SCALED = (
 """What the names of rasters hold that are brought to 8 bits."""
 HIDDEN = (
     *("nan.tif", "nan_undeclared.tif", "infinite.tif", "huge_nodata.tif", "minus9999.tif"),
-    *("mask_band.tif", "rgba.tif"),
+    *("mask_band.tif", "rgba.tif", "palette_alpha.tif"),
 )
 """Rasters whose upper third is nodata."""
 

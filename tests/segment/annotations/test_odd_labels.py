@@ -1,0 +1,137 @@
+"""Vector labels as files of users are: without a CRS, in other datums, beyond the scene's edge."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
+
+from segment.annotations.vector_labels import VectorLabels
+from segment.core.errors import InputError
+from tests.segment.annotations.test_vector_labels import PLACE, at, box, burned, scene, write
+
+
+def labels(path: Path, **options: object) -> VectorLabels:
+    return VectorLabels(path=path, field="kind", **options)
+
+
+@pytest.mark.parametrize("crs", [None, "EPSG:4326"])
+def test_projected_coordinates_that_are_called_degrees_are_refused(tmp_path, crs):
+    path = tmp_path / "labels.geojson"
+    features = [
+        {"type": "Feature", "properties": {"kind": kind}, "geometry": shapely.geometry.mapping(one)}
+        for kind, one in (("a", box(0, 0, 9, 9)), ("b", box(20, 0, 30, 9)))
+    ]
+    content = {"type": "FeatureCollection", "features": features}
+    if crs:
+        content["crs"] = {"type": "name", "properties": {"name": crs}}
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="no geometry .* can be converted .* Check its CRS"):
+        burned(scene(tmp_path), labels(path))
+
+
+def test_one_geometry_off_the_globe_is_left_out(tmp_path):
+    inside = shapely.transform(
+        box(0, 0, 9, 9),
+        Transformer.from_crs(32640, 4326, always_xy=True).transform,
+        interleaved=False,
+    )
+    away = shapely.box(5e5, 2e6, 5.1e5, 2.1e6)
+    path = write(tmp_path / "labels.gpkg", [inside, away], "EPSG:4326", kind=["a", "b"])
+    read = burned(scene(tmp_path), labels(path))
+    assert np.count_nonzero(read.read() == 0) == 81
+    assert any("1 geometry that cannot be converted" in note for note in read.notes)
+
+
+def test_the_same_name_in_two_ways_of_unicode_is_one_class(tmp_path):
+    names = [unicodedata.normalize(form, "Gebäude") for form in ("NFC", "NFD")]
+    path = write(
+        tmp_path / "labels.gpkg",
+        [box(0, 0, 9, 9), box(9, 0, 20, 9), box(20, 0, 30, 9)],
+        kind=[*names, "Weg"],
+    )
+    assert burned(scene(tmp_path), labels(path)).class_table.names == ["Gebäude", "Weg"]
+
+
+def test_numbers_that_are_the_same_are_names(tmp_path):
+    shapes = [box(0, 0, 9, 9), box(9, 0, 20, 9), box(20, 0, 30, 9)]
+    path = write(tmp_path / "labels.gpkg", shapes, kind=["01", "1", "2"])
+    table = burned(scene(tmp_path), labels(path)).class_table
+    assert {c.name: c.value for c in table.classes} == {"01": 0, "1": 1, "2": 2}
+
+
+def test_a_shape_without_a_value_is_not_the_background(tmp_path):
+    shapes = [box(0, 0, 20, 20), box(2, 2, 5, 5), box(30, 0, 40, 9)]
+    path = write(tmp_path / "labels.gpkg", shapes, kind=[None, "house", "house"])
+    read = burned(scene(tmp_path), labels(path, background="rest"))
+    pixels = read.read()[..., 0]
+    assert pixels[10, 10] == 255 and pixels[3, 3] == 0 and pixels[30, 50] == 1
+
+
+def test_lines_and_points_beyond_the_edge_reach_into_the_scene(tmp_path):
+    file = scene(tmp_path)
+    line = at(PLACE, shapely.LineString([(-20, -2), (80, -2)]))  # 0.6 m above the first row
+    point = at(PLACE, shapely.Point(63, 30))
+    path = write(tmp_path / "labels.gpkg", [line, point, box(20, 20, 30, 30)], kind=list("abc"))
+    pixels = burned(file, labels(path, width=3.0, radius=2.1)).read()[..., 0]
+    assert (pixels[:3] == 0).all() and (pixels[3:5] == 255).all()  # 1.5 m to each side
+    assert (pixels[28:32, 57:] == 1).all() and (pixels[30, :55] != 1).all()
+
+
+@pytest.mark.parametrize("origin", [179.9999, -180.0001])
+def test_longitudes_are_the_same_after_a_turn(tmp_path, origin):
+    place = from_origin(origin - 2e-5, 0.0002, 1e-5, 1e-5)
+    file = scene(tmp_path, 40, 60, transform=place, crs=CRS.from_epsg(4326))
+    boxes = [shapely.box(x, 0, x + 5e-5, 0.0001) for x in (179.9999, -179.9999, 12.0)]
+    path = write(tmp_path / "labels.gpkg", boxes, "EPSG:4326", kind=["a", "b", "b"])
+    pixels = burned(file, labels(path)).read()[..., 0]
+    assert (pixels[10:20, 2:7] == 0).all() and np.count_nonzero(pixels == 0) == 50
+    assert (pixels[10:20, 22:27] == 1).all() and np.count_nonzero(pixels == 1) == 50
+
+
+@pytest.mark.parametrize(("crs", "noted"), [(31468, "by 3 m"), (4326, ""), (25833, "")])
+def test_a_conversion_that_is_not_exact_is_noted(tmp_path, crs, noted):
+    place = from_origin(400_000, 5_500_000, 0.5, 0.5)
+    file = scene(tmp_path, transform=place, crs=CRS.from_epsg(32633))
+    convert = Transformer.from_crs(32633, crs, always_xy=True).transform
+    shapes = [
+        shapely.transform(at(place, shapely.box(x, 0, x + 20, 20)), convert, interleaved=False)
+        for x in (0, 30)
+    ]
+    path = write(tmp_path / "labels.gpkg", shapes, f"EPSG:{crs}", kind=["a", "b"])
+    notes = [note for note in burned(file, labels(path)).notes if "may miss" in note]
+    assert len(notes) == bool(noted) and all(noted in note for note in notes)
+
+
+def test_the_identity_of_a_shapefile_changes_with_its_fields(tmp_path):
+    file, path = scene(tmp_path), tmp_path / "labels.shp"
+    shapes = shapely.to_wkb(np.array([box(0, 0, 9, 9), box(20, 0, 30, 9)], object))
+
+    def identity(kinds: list[str]) -> list[object]:
+        columns = [np.array(kinds, object)]
+        options = {"geometry_type": "Polygon", "crs": "EPSG:32640", "driver": "ESRI Shapefile"}
+        pyogrio.raw.write(tmp_path / "new.shp", shapes, columns, ["kind"], **options)
+        if not path.exists():
+            for made in tmp_path.glob("new.*"):
+                made.rename(path.with_suffix(made.suffix))
+        else:  # as QGIS does where attributes alone are edited
+            (tmp_path / "new.dbf").rename(path.with_suffix(".dbf"))
+        return burned(file, labels(path)).identity
+
+    first = identity(["a", "b"])
+    assert identity(["a", "b"]) == first
+    assert identity(["b", "a"]) != first
+
+
+@pytest.mark.parametrize("width", [0, -1, float("nan"), float("inf")])
+def test_widths_are_numbers_above_0(tmp_path, width):
+    line = at(PLACE, shapely.LineString([(0, 5), (20, 5)]))
+    path = write(tmp_path / "labels.gpkg", [line, box(20, 20, 30, 30)], kind=["a", "b"])
+    with pytest.raises(InputError, match=f"each width is a number above 0. Received {width}"):
+        burned(scene(tmp_path), labels(path, width=width))
