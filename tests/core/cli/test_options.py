@@ -69,11 +69,10 @@ def test_errors_about_models_of_a_hub_are_those_of_the_library(main, monkeypatch
     assert "Invalid value" not in error
 
 
-@pytest.mark.parametrize("form", ["json", "csv"])
-def test_results_for_programs_are_not_mixed_with_progress(form, monkeypatch, capsys):
-    arguments = "photo.jpg", f"--{form}", "--progress", "json"
+def test_results_for_programs_are_not_mixed_with_progress(monkeypatch, capsys):
+    arguments = "photo.jpg", "--json", "--progress", "json"
     assert call(classify.cli.predict, *arguments, monkeypatch=monkeypatch) == 2
-    assert f"--{form} and --progress json" in capsys.readouterr().err
+    assert "--json and --progress json" in capsys.readouterr().err
 
 
 def test_programs_receive_each_file_of_a_result(capsys, tmp_path):
