@@ -162,7 +162,11 @@ class NearestPixels:
         )
 
     def describe_error(self) -> str:
-        """Describes a conversion that may miss the right place, see `describe_error`."""
+        """Describes a conversion that may miss the right place, see `describe_error`.
+
+        Returns:
+            How far it may miss; empty where none is needed, or it is exact enough.
+        """
         if self._convert is None:
             return ""
         return describe_error(self._convert, self._image.ground_sampling_distance)
