@@ -165,7 +165,7 @@ class NearestPixels:
         """Describes a conversion that may miss the right place, see `describe_error`.
 
         Returns:
-            The note; empty where the conversion is exact enough.
+            How far it may miss; empty where none is needed, or it is exact enough.
         """
         if self._convert is None:
             return ""
