@@ -1,5 +1,6 @@
 """Tiny test data: class tables, rasters and tile folders of a few pixels."""
 
+import gc
 import multiprocessing.process
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,7 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuses Keras with --fast, also to test modules as they are collected: it takes seconds."""
+    """Refuses Keras with --fast, also to test modules as they are collected: it takes seconds.
+
+    Cyclic garbage is collected rarely: looking for it takes a sixth of the time of imports.
+    """
+    gc.set_threshold(50_000, 20, 100)
     if config.getoption("fast"):
         sys.modules.update(dict.fromkeys(("keras", "tensorflow")))
 
@@ -98,6 +104,38 @@ def _float32(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         times = {"float32": 1.0, "mixed_bfloat16": 1.0}
         patch.setattr("segment.core.training.precision.measure", lambda: times)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone() -> None:
+    """Lets `model.backbone=tiny` be an encoder of five convolutions.
+
+    A training of it takes a fraction of the time and of the disk space of one of resnet18.
+    """
+    from segment.core.networks.backbones import segmentation_models
+    from tests.fakes import TINY_FEATURES, tiny_encoder
+
+    package = segmentation_models()
+    preprocess = package.get_preprocessing("efficientnetb0")
+    package.Backbones._models_update["tiny"] = [tiny_encoder, preprocess]
+    package.Backbones._default_feature_layers["tiny"] = TINY_FEATURES
+
+
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """Trainings report without figures, which take longer to draw than these networks to train."""
+    with pytest.MonkeyPatch.context() as patch:
+        for package in ("segment", "classify"):
+            patch.setattr(f"{package}.training.results.add_scores", lambda *_: None)
+        patch.setattr("segment.core.training.finished_run.encode_figure", lambda *_: b"")
+        yield
+
+
+@pytest.fixture
+def no_pictures() -> Iterator[None]:
+    """Leaves figures out of the reports of trainings."""
+    with without_pictures():
         yield
 
 

@@ -1,4 +1,4 @@
-"""Models made of numpy, and a Ctrl-C.
+"""Models made of numpy, the smallest encoder, and a Ctrl-C.
 
 The answers of these models are known, so that a map can be checked pixel by pixel.
 """
@@ -19,6 +19,22 @@ def tiny_info(**settings: Any) -> ModelInfo:
     """Describes a model of 8-bit RGB with tiles of 32 pixels."""
     given = {"name": "tiny", "bands": 3, "dtype": "uint8", "range": (0, 255), "tile": 32}
     return ModelInfo(**(given | settings))
+
+
+TINY_FEATURES = ("sixteenth", "eighth", "quarter", "half")
+"""Layers of `tiny_encoder` that a decoder takes features of, the coarsest first."""
+
+
+def tiny_encoder(input_shape: tuple[int | None, int | None, int], **_: Any) -> Any:
+    """Builds an encoder of five convolutions, each of which halves the resolution."""
+    import keras
+
+    pixels = x = keras.Input(input_shape)
+    for filters, name in zip((8, 8, 16, 16, 16), (*TINY_FEATURES[::-1], "last"), strict=True):
+        x = keras.layers.Conv2D(
+            filters, 3, strides=2, padding="same", activation="relu", name=name
+        )(x)
+    return keras.Model(pixels, x, name="tiny")
 
 
 class FakeModel:

@@ -52,7 +52,7 @@ def test_parts_are_put_back_in_reading_order(tmp_path):
 
 
 @pytest.mark.heavy
-def test_pictures_are_sorted_into_folders(tmp_path):
+def test_pictures_are_sorted_into_folders(tmp_path, no_pictures):
     for kind, level in (("dark", 40), ("bright", 210)):
         for number in range(12):
             noise = np.random.default_rng(number).normal(level, 10, (32, 32, 3))

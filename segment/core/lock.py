@@ -103,7 +103,8 @@ def _take(file: Path, path: Path) -> int | None:
                 )
             if _is_in_place(descriptor, file):
                 with suppress(OSError):  # a file of another user that is read-only
-                    os.ftruncate(descriptor, 0)
+                    if os.fstat(descriptor).st_size:  # else ext4 would flush it when it is closed
+                        os.ftruncate(descriptor, 0)
                     os.lseek(descriptor, 0, os.SEEK_SET)
                     os.write(descriptor, _sign())
                 return descriptor

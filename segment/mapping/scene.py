@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from segment.annotations.label_source import LabelSource
 from segment.core.errors import InputError
 from segment.core.labels.map_colors import Palette, recolor
 from segment.core.maps.class_raster import write_class_raster
+from segment.core.maps.scene_outputs import own_version
 from segment.core.model.info import ModelInfo
 from segment.core.pixels.geometry import Reduction
 from segment.core.raster.grid import PixelGrid
@@ -91,7 +91,7 @@ class OpenScene:
         """
         return json.dumps(
             {
-                "version": version("aerial-segment"),
+                "version": own_version(),
                 "scene": self.raster.identity,
                 "model": [identity, runtime, self.info.model_dump(mode="json")],
                 "plan": asdict(self.view.plan),

@@ -171,9 +171,3 @@ def sentinel(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 write_raster(root / part / name / f"{seed}.tif", sentinel_scene(label, seed))
         first += count
     return root
-
-
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without figures, which take longer to draw than these networks to train."""
-    monkeypatch.setattr("classify.training.results.add_scores", lambda *_: None)

@@ -21,7 +21,7 @@ import yaml
 from segment import cli
 from segment.core.cli.command import run
 from segment.core.errors import InputError
-from tests.conftest import two_class_scene, write_raster
+from tests.conftest import two_class_scene, without_pictures, write_raster
 
 pytestmark = pytest.mark.heavy
 
@@ -67,7 +67,8 @@ def work(tmp_path_factory) -> Path:
             )
             == 0
         )
-    assert call("train", folder / "tiles", "--output", folder / "run", *QUICK) == 0
+    with without_pictures():
+        assert call("train", folder / "tiles", "--output", folder / "run", *QUICK) == 0
     return folder
 
 

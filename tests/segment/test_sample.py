@@ -27,13 +27,13 @@ HEIGHT, WIDTH = 1100, 1400
 
 
 @pytest.fixture(scope="module")
-def whole() -> tuple[np.ndarray, np.ndarray]:
-    return Town(HEIGHT, WIDTH, seed=1).render(0, 0, HEIGHT, WIDTH)
+def town() -> Town:
+    return Town(HEIGHT, WIDTH, seed=1)
 
 
 @pytest.fixture(scope="module")
-def town() -> Town:
-    return Town(HEIGHT, WIDTH, seed=1)
+def whole(town: Town) -> tuple[np.ndarray, np.ndarray]:
+    return town.render(0, 0, HEIGHT, WIDTH)
 
 
 def span(length: int) -> st.SearchStrategy[tuple[int, int]]:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -192,10 +193,16 @@ def describe_scene(
         "scale": None if raster.scale is None else raster.scale.report,
         "notes": notes,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": version("aerial-segment"),
+        "version": own_version(),
         "megapixels_per_second": round(grid.width * grid.height / 1e6 / max(seconds, 1e-9), 4),
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+@cache
+def own_version() -> str:
+    """Returns the version of this package, which takes milliseconds to read."""
+    return version("aerial-segment")
 
 
 def format_area(square_metres: float) -> str:

@@ -1,6 +1,8 @@
 """Figures that the reports of both packages share."""
 
+import io
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -144,6 +146,24 @@ def plot_reliability(found: Reliability) -> "Figure":
     lower.set_xlabel("probability of the prediction")
     lower.set_ylabel("predictions")
     return figure
+
+
+def encode_figure(figure: "Figure", kind: str = "png") -> bytes:
+    """Draws a figure.
+
+    Args:
+        figure: Figure of matplotlib.
+        kind: "png" or "jpeg".
+
+    Returns:
+        Content of an image file.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # one warning for each letter that the font lacks
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight")
+    return buffer.getvalue()
 
 
 def displayable(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:

@@ -2,9 +2,7 @@
 
 import base64
 import html
-import io
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.outputs import staged
-from segment.core.reports.figures import plot_history
+from segment.core.reports.figures import encode_figure
 from segment.core.reports.tables import facts_html, table_html
 
 if TYPE_CHECKING:
@@ -118,15 +116,18 @@ class Report:
             photographs: Whether the figure shows photographs. It then becomes a JPEG, a fifth of
                 the size of a PNG.
         """
-        buffer = io.BytesIO()
-        with warnings.catch_warnings():
-            # one warning for each letter that the font lacks
-            warnings.filterwarnings("ignore", "Glyph")
-            kind = "jpeg" if photographs else "png"
-            figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight")
-        self._image(buffer.getvalue(), kind, caption)
+        kind = "jpeg" if photographs else "png"
+        self.image(encode_figure(figure, kind), kind, caption)
 
-    def _image(self, encoded: bytes, kind: str, caption: str, alt: str | None = None) -> None:
+    def image(self, encoded: bytes, kind: str, caption: str, alt: str | None = None) -> None:
+        """Adds an image that is encoded already, embedded in the page.
+
+        Args:
+            encoded: Content of an image file.
+            kind: "png" or "jpeg".
+            caption: Text below the image, also for readers who cannot see it.
+            alt: Text for these readers, where it differs, as in `picture`.
+        """
         data, text = base64.b64encode(encoded).decode(), html.escape(caption)
         image = f'<img alt="{html.escape(alt or caption)}" src="data:image/{kind};base64,{data}">'
         self._parts.append(
@@ -154,7 +155,7 @@ class Report:
             encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
             if len(encoded) <= most:
                 break
-        self._image(encoded.tobytes(), "jpeg", caption, alt)
+        self.image(encoded.tobytes(), "jpeg", caption, alt)
 
     def findings(self, found: Sequence["Finding"]) -> None:
         """Adds results of checks: what was found, what it means and what to do.
@@ -215,19 +216,13 @@ def write_report_folder(
         page.write(folder / PAGE_FILE)
 
 
-def training_report(
-    title: str,
-    facts: Sequence[tuple[str, object]],
-    history: Sequence[dict[str, float]],
-    panels: Mapping[str, Sequence[str]],
-) -> Report:
+def training_report(title: str, facts: Sequence[tuple[str, object]], curves: bytes) -> Report:
     """Creates the beginning of a report on a training: facts and curves.
 
     Args:
         title: Title of the page.
         facts: Names and values for the table of facts.
-        history: Rows of values, as in `plot_history`.
-        panels: Columns by panel, as in `plot_history`.
+        curves: Content of a PNG with the curves of the training.
 
     Returns:
         The report, to which more can be added.
@@ -235,7 +230,5 @@ def training_report(
     report = Report(title)
     report.table(("Run", ""), facts)
     report.heading("Curves")
-    report.figure(
-        plot_history(history, panels), "Loss, validation scores and learning rate by epoch."
-    )
+    report.image(curves, "png", "Loss, validation scores and learning rate by epoch.")
     return report

@@ -10,7 +10,7 @@ from segment.core.errors import counted
 from segment.core.model.folder import save_model_folder
 from segment.core.model.info import ModelInfo
 from segment.core.outputs import staged
-from segment.core.reports.figures import plot_history
+from segment.core.reports.figures import encode_figure, plot_history
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE, Report, training_report
 from segment.core.splits import Part
 from segment.core.training.history import Row, best_row
@@ -67,7 +67,7 @@ class Results(Generic[E]):
     Attributes:
         scores: Scores by part of the data; that of "val" is required.
         monitor: Name of the score by which the best epoch was chosen.
-        panels: Columns of the history by the title of their panel, see `training_report`.
+        panels: Columns of the history by the title of their panel, see `plot_history`.
         facts: Names and values for the table of facts, besides those that all runs have.
         add_scores: Adds the scores of a part to the page. Called with the page, a heading and the
             part.
@@ -113,7 +113,8 @@ class Results(Generic[E]):
         ]
         if precision := load_precision(output):
             facts.append(("Precision", precision))
-        page = training_report(f"{info.name} trained on {named}", facts, history, self.panels)
+        curves = encode_figure(plot_history(history, self.panels))
+        page = training_report(f"{info.name} trained on {named}", facts, curves)
         for part in self.scores:
             self.add_scores(page, _PART_NAMES[part], part)
         figures = {
@@ -125,6 +126,6 @@ class Results(Generic[E]):
         with staged(output / REPORT_FILE, overwrite=True) as partial:
             partial.write_text(json.dumps(figures, indent=2))
         with staged(output / CURVES_FILE, overwrite=True) as partial:
-            plot_history(history, self.panels).savefig(partial, format="png", dpi=120)
+            partial.write_bytes(curves)
         page.write(output / PAGE_FILE)
         return run

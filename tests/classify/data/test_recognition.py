@@ -15,7 +15,7 @@ from classify.training.evaluation import evaluate
 from classify.training.train import train
 from segment.core.model.folder import RECORD_FILE
 from tests.classify.conftest import Lines, config, picture, write_class
-from tests.conftest import SHARED, write_raster
+from tests.conftest import SHARED, without_pictures, write_raster
 
 pytestmark = pytest.mark.heavy
 
@@ -28,7 +28,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("recognised")
     for label, name in enumerate(("field", "river")):
         write_class(root / "data" / name, label, 20)
-    train(root / "data", root / "run", config("data.test_fraction=0.3"))
+    with without_pictures():
+        train(root / "data", root / "run", config("data.test_fraction=0.3"))
     return root / "data", root / "run"
 
 
@@ -86,7 +87,7 @@ def test_new_images_are_not_known(trained, tmp_path):
     assert report["trained_on"]["pixels"] == report["validated_on"]["pixels"] == 0 and not lines
 
 
-def test_ground_is_known_where_images_say_where_they_are(tmp_path):
+def test_ground_is_known_where_images_say_where_they_are(tmp_path, no_pictures):
     def write(folder: Path, first: int, shift: float) -> None:
         for label, name in enumerate(("field", "river")):
             for number in range(8):
@@ -109,7 +110,9 @@ def test_ground_is_known_where_images_say_where_they_are(tmp_path):
         )
 
 
-def test_a_run_remembers_what_its_weights_learned_from_and_old_ones_do_not_say(trained, tmp_path):
+def test_a_run_remembers_what_its_weights_learned_from_and_old_ones_do_not_say(
+    trained, tmp_path, no_pictures
+):
     data, run = trained
     for label, name in enumerate(("field", "river")):
         write_class(tmp_path / "new" / name, label, 8, first=500)

@@ -14,7 +14,7 @@ from segment.bundled import BUNDLED as SEGMENTS
 from segment.core.cli.command import run
 from segment.core.errors import InputError
 from tests.classify.conftest import SMALL, write_shades
-from tests.conftest import write_raster
+from tests.conftest import without_pictures, write_raster
 from tests.core.pixels.test_near_duplicates import scene
 
 pytestmark = pytest.mark.heavy
@@ -28,7 +28,8 @@ def model(tmp_path_factory):
     root = tmp_path_factory.mktemp("explore")
     write_shades(root / "data", {"dark": 40, "bright": 200}, 8)
     quick = classify.load_settings(classify.Config, overrides=[*SMALL, "training.epochs=1"])
-    classify.train(root / "data", root / "run", quick)
+    with without_pictures():
+        classify.train(root / "data", root / "run", quick)
     return root / "run"
 
 

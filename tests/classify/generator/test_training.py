@@ -23,7 +23,7 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.runtime import load_model
 from tests.classify.conftest import SMALL, Lines, write_class
-from tests.conftest import write_raster
+from tests.conftest import without_pictures, write_raster
 
 pytestmark = pytest.mark.heavy
 
@@ -64,7 +64,8 @@ def work(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("synthesis")
     write_levels(root / "data", {"field": 24, "river": 24})
     quick = classify.load_settings(classify.Config, overrides=[*SMALL, "training.epochs=3"])
-    classify.train(root / "data", root / "judge", quick)
+    with without_pictures():
+        classify.train(root / "data", root / "judge", quick)
     wanted = generator_config(
         "training.epochs=12", "model.conditional=true", "training.learning_rate=0.003"
     )
@@ -586,7 +587,7 @@ def one_line(capsys) -> str:
     ],
 )
 def test_faults_of_users_are_one_line_and_leave_nothing(
-    work, tmp_path, monkeypatch, capsys, arguments, words
+    work, tmp_path, monkeypatch, capsys, no_pictures, arguments, words
 ):
     folders = {
         "run": work / "run",

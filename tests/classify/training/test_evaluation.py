@@ -21,7 +21,7 @@ from segment.core.model.folder import load_model_info, save_model_info
 from segment.core.model.runtime import load_model
 from segment.core.pixels.preprocessing import preprocess
 from tests.classify.conftest import Lines, config, picture, write_class, write_parts
-from tests.conftest import write_raster
+from tests.conftest import without_pictures, write_raster
 
 pytestmark = pytest.mark.heavy
 
@@ -32,7 +32,8 @@ def trained(tmp_path_factory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("evaluated")
     for label, name in enumerate(("field", "river")):
         write_class(root / "data" / name, label, 20)
-    train(root / "data", root / "run", config("data.test_fraction=0.3"))
+    with without_pictures():
+        train(root / "data", root / "run", config("data.test_fraction=0.3"))
     return root / "data", root / "run"
 
 
@@ -235,7 +236,7 @@ def test_images_of_more_bands_are_scored_by_those_that_are_named(trained, tmp_pa
     )
 
 
-def test_images_that_training_left_out_are_left_out_again(trained, tmp_path):
+def test_images_that_training_left_out_are_left_out_again(trained, tmp_path, no_pictures):
     shutil.copytree(trained[0], tmp_path / "data")
     for number in range(20):
         (tmp_path / "data" / "river" / f"broken{number}.png").write_bytes(b"\x89PNG")
@@ -264,7 +265,7 @@ def test_a_part_is_drawn_of_the_images_that_training_had_only(trained, tmp_path)
     assert len(evaluate(fixed, run, part="test").images) == 6
 
 
-def test_preprocessing_goes_with_the_model(trained, tmp_path):
+def test_preprocessing_goes_with_the_model(trained, tmp_path, no_pictures):
     """What training did to pixels is done wherever the model is used, whoever uses it."""
     (data, _), run = trained, tmp_path / "run"
     train(
@@ -307,7 +308,7 @@ def test_preprocessing_goes_with_the_model(trained, tmp_path):
     assert np.abs(forgotten - found.scores.probabilities).max() > 0.01
 
 
-def test_what_training_left_out_does_not_stop_an_export(tmp_path):
+def test_what_training_left_out_does_not_stop_an_export(tmp_path, no_pictures):
     for label, name in enumerate(("field", "river")):
         write_class(tmp_path / "data" / name, label, 10)
     (tmp_path / "data" / "river" / "broken.png").write_bytes(b"\x89PNG")
@@ -316,7 +317,7 @@ def test_what_training_left_out_does_not_stop_an_export(tmp_path):
     assert (exported.calibrated, exported.scored) == (12, 8), "trained on, and new"
 
 
-def test_bands_that_files_name_may_come_in_another_order(tmp_path):
+def test_bands_that_files_name_may_come_in_another_order(tmp_path, no_pictures):
     for label, name in enumerate(("field", "river")):
         for seed in range(10):
             pixels = picture(0, seed)

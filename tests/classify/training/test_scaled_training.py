@@ -13,7 +13,7 @@ from tests.conftest import write_raster
 pytestmark = pytest.mark.heavy
 
 
-def test_the_scale_of_a_training_is_that_of_its_predictions(tmp_path) -> None:
+def test_the_scale_of_a_training_is_that_of_its_predictions(tmp_path, no_pictures) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     images = [
         write_raster(

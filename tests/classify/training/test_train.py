@@ -419,7 +419,7 @@ def test_a_test_part_without_any_label_has_no_score(labels_csv, tmp_path, no_pic
         )
 
 
-def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path):
+def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path, no_pictures):
     data = write_parts(tmp_path / "data", {"train": 6, "val": 3})
     bad, twin = data / "train" / "field" / "bad.png", data / "val" / "river" / "copy.png"
     write_raster(bad, picture(0, 99))
@@ -606,7 +606,7 @@ def test_data_folders_are_of_one_kind(class_folders, labels_csv, tmp_path):
 
 
 def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(
-    class_folders, tmp_path
+    class_folders, tmp_path, no_pictures
 ):
     data = class_folders()
     train(data, tmp_path / "run", config())
@@ -623,7 +623,7 @@ def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "data") == ["run"]
 
 
-def test_a_refused_resume_leaves_the_settings(class_folders, tmp_path):
+def test_a_refused_resume_leaves_the_settings(class_folders, tmp_path, no_pictures):
     data = class_folders()
     train(data, tmp_path / "run", config("training.epochs=1"))
     before = (tmp_path / "run" / "config.yaml").read_text()

@@ -30,7 +30,7 @@ from segment.training.report import add_scores
 from segment.training.scoring import Evaluation, score_patches
 from tests.conftest import two_class_scene, write_raster
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("tiny_backbone")]
 
 
 CLASSES = """
@@ -86,7 +86,7 @@ data:
   crops: random
   epoch_tiles: 20
 augment: {{pixel_size: [1, 1.5]}}
-model: {{backbone: resnet18}}
+model: {{backbone: tiny}}
 training: {{epochs: 1, batch_size: 4}}
 """)
     return tmp_path
@@ -462,7 +462,7 @@ def test_a_part_that_only_sets_label_has_no_score_in_reports(two):
     assert "nan" not in str(Evaluation(confusion, [], [], {"ponds": confusion}))
 
 
-def test_a_run_goes_on_where_its_collections_were_moved_to(two, tmp_path):
+def test_a_run_goes_on_where_its_collections_were_moved_to(two, tmp_path, no_pictures):
     segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}]"))
     (two / "elsewhere").mkdir()
     (two / "both").rename(two / "elsewhere" / "both")

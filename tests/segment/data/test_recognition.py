@@ -19,11 +19,12 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.model.folder import RECORD_FILE
 from segment.core.model.record import NEW, RecordEntry, TrainingRecord, load_record
+from segment.core.model.runtime import Model
 from segment.core.pixels.near_duplicates import digest_pixels
 from segment.core.raster.grid import PixelGrid
-from tests.conftest import two_class_scene, write_raster
+from tests.conftest import two_class_scene, without_pictures, write_raster
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("tiny_backbone")]
 
 
 EDGE = 64
@@ -85,8 +86,14 @@ def trained(
     (root / "tiles" / "classes.yaml").write_text(
         "- {name: land, color: '#804000', value: 0}\n- {name: water, color: '#0000FF', value: 1}\n"
     )
-    train(root / "tiles", root / "run")
+    with without_pictures():
+        train(root / "tiles", root / "run")
     return root / "tiles", root / "run"
+
+
+@pytest.fixture(scope="module")
+def model(trained: tuple[Path, Path]) -> Model:
+    return segment.load_model(trained[1])
 
 
 def train(tiles: Path, run: Path, *changes: str, **options: object) -> object:
@@ -94,13 +101,13 @@ def train(tiles: Path, run: Path, *changes: str, **options: object) -> object:
         f"data.tile={EDGE}",
         "training.epochs=1",
         "training.batch_size=4",
-        "model.backbone=resnet18",
+        "model.backbone=tiny",
     ]
     config = load_settings(Config, None, [*settings, "model.encoder_weights=none", *changes])
     return segment.train(tiles, run, config, **options)
 
 
-def scores(tiles: Path, run: Path, **options: object) -> tuple[dict, list[str]]:
+def scores(tiles: Path, run: Path | Model, **options: object) -> tuple[dict, list[str]]:
     told = Told()
     found = segment.evaluate(tiles, run, progress=told, **options)
     return found.report, [
@@ -132,8 +139,10 @@ def test_pixels_are_counted_by_what_the_training_did_with_them(trained, tmp_path
 
 @pytest.mark.parametrize("part", ["train", "val", "test"])
 @pytest.mark.parametrize("layout", ["as it was", "flat", "elsewhere as PNG"])
-def test_parts_are_found_by_folders_or_by_what_the_model_remembers(trained, tmp_path, part, layout):
-    tiles, run = trained
+def test_parts_are_found_by_folders_or_by_what_the_model_remembers(
+    trained, model, tmp_path, part, layout
+):
+    tiles, _ = trained
     if layout != "as it was":
         for name in ("train", "val", "test"):
             for file in (tiles / name).rglob("*.tif"):
@@ -148,7 +157,7 @@ def test_parts_are_found_by_folders_or_by_what_the_model_remembers(trained, tmp_
                 )
         shutil.copy(tiles / "classes.yaml", tmp_path / "flat")
         tiles = tmp_path / "flat"
-    report, _ = scores(tiles, run, part=part)
+    report, _ = scores(tiles, model, part=part)
     assert report["pixels"] == 4 * EDGE**2
     assert (report["trained_on"]["share"], report["validated_on"]["share"]) == (
         part == "train",
@@ -256,14 +265,14 @@ def another_zone(image: np.ndarray, mask: np.ndarray, root: Path) -> int:
 @pytest.mark.parametrize(
     "cut", [recut, larger, south_up, coarser, sharpened, neighbours, another_zone]
 )
-def test_the_same_ground_is_known_however_it_is_cut(trained, ground, tmp_path, cut):
+def test_the_same_ground_is_known_however_it_is_cut(model, ground, tmp_path, cut):
     expected = cut(*ground, tmp_path / "new")
-    report, lines = scores(tmp_path / "new", trained[1])
+    report, lines = scores(tmp_path / "new", model)
     assert report["trained_on"]["pixels"] == expected
     assert bool(lines) == bool(expected)
 
 
-def test_ground_is_known_in_another_crs(trained, ground, tmp_path):
+def test_ground_is_known_in_another_crs(model, ground, tmp_path):
     target, bounds = (
         CRS.from_epsg(3857),
         (
@@ -298,12 +307,12 @@ def test_ground_is_known_in_another_crs(trained, ground, tmp_path):
         crs=target,
         transform=transform,
     )
-    report, _ = scores(tmp_path / "new", trained[1])
+    report, _ = scores(tmp_path / "new", model)
     assert report["trained_on"]["share"] == pytest.approx(1 / 4, abs=0.01)
     assert report["validated_on"]["share"] == pytest.approx(1 / 4, abs=0.01)
 
 
-def test_a_scene_with_truth_tells_what_was_trained_on(trained, ground, tmp_path):
+def test_a_scene_with_truth_tells_what_was_trained_on(trained, model, ground, tmp_path):
     image, mask = ground
     scene = write_raster(tmp_path / "scene.tif", image, transform=place(0, 0), nodata=None)
     ignored = mask.copy()
@@ -316,21 +325,19 @@ def test_a_scene_with_truth_tells_what_was_trained_on(trained, ground, tmp_path)
     assert report["validated_on"]["pixels"] == EDGE * 4 * EDGE
     assert any("were trained on" in note for note in report["notes"])
     picture = write_raster(tmp_path / "scene.png", image)  # without a place
-    report = segment.predict_scene(
-        picture, trained[1], tmp_path / "map2", truth=truth, tile=EDGE
-    ).report
+    report = segment.predict_scene(picture, model, tmp_path / "map2", truth=truth, tile=EDGE).report
     assert report["trained_on"]["pixels"] == 56 * 4 * EDGE
     assert report["validated_on"]["pixels"] == EDGE * 4 * EDGE
     elsewhere = write_raster(tmp_path / "other.tif", image // 2, transform=place(5000, 0))
     there = write_raster(tmp_path / "there.tif", ignored, transform=place(5000, 0))
     report = segment.predict_scene(
-        elsewhere, trained[1], tmp_path / "map", truth=there, tile=EDGE
+        elsewhere, model, tmp_path / "map", truth=there, tile=EDGE
     ).report
     assert report["trained_on"] == {"pixels": 0, "share": 0}
     assert not [note for note in report["notes"] if "trained on" in note]
     assert (
         "trained_on"
-        not in segment.predict_scene(scene, trained[1], tmp_path / "plain", tile=EDGE).report
+        not in segment.predict_scene(scene, model, tmp_path / "plain", tile=EDGE).report
     )
 
 
@@ -347,7 +354,7 @@ def test_models_that_do_not_say_are_told_of_once(trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path):
+def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path, no_pictures):
     tiles, run = trained
     for group in "ab":
         write_pair(
@@ -388,7 +395,7 @@ def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path
 
 
 @pytest.mark.slow
-def test_patches_of_one_image_have_parts_of_their_own(tmp_path, ground):
+def test_patches_of_one_image_have_parts_of_their_own(tmp_path, ground, no_pictures):
     for ending in (".png", ".tif"):
         root = tmp_path / ending[1:]
         write_pair(root / "tiles" / "town", "a", *ground, ending=ending)

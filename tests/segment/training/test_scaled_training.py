@@ -16,14 +16,14 @@ from segment.core.raster.sources import Source
 from tests.conftest import two_class_scene, write_raster
 from tests.segment.data.test_tile_scales import write_tiles
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("tiny_backbone")]
 
 
 def test_the_scale_of_a_training_is_that_of_its_predictions(
-    tmp_path: Path, class_table: ClassTable
+    tmp_path: Path, class_table: ClassTable, no_pictures: None
 ) -> None:
     tiles, run = write_tiles(tmp_path / "tiles", class_table, 40, "uint16"), tmp_path / "run"
-    settings = ["model.backbone=resnet18", "data.tile=64", "training.batch_size=4"]
+    settings = ["model.backbone=tiny", "data.tile=64", "training.batch_size=4"]
     settings += ["training.epochs=1", "data.scale=auto"]
     segment.train(tiles, run, load_settings(Config, None, settings))
     info = load_model_info(run)

@@ -13,7 +13,7 @@ from segment.data.training_data import TrainingData
 from segment.training.training_tiles import training_tiles
 from tests.conftest import two_class_scene, write_raster
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("tiny_backbone")]
 
 CLASSES = (
     '- {name: land, color: "#804000", value: 0}\n- {name: water, color: "#0000FF", value: 1}\n'
@@ -38,7 +38,7 @@ def config(scene, epochs=1, **data):
                 "epoch_tiles": 12,
             }
             | data,
-            "model": {"backbone": "resnet18"},
+            "model": {"backbone": "tiny"},
             "training": {"epochs": epochs, "batch_size": 4},
         }
     )
@@ -63,7 +63,7 @@ def test_crops_are_those_of_the_scene_read_whole(scene, sampling):
             assert np.array_equal(ours, theirs)
 
 
-def test_a_scene_is_trained_on_and_resumed(scene, tmp_path):
+def test_a_scene_is_trained_on_and_resumed(scene, tmp_path, no_pictures):
     segment.train(scene, tmp_path / "once", config(scene, epochs=2))
     segment.train(scene, tmp_path / "again", config(scene, epochs=2))
     histories = [(tmp_path / run / "history.csv").read_text() for run in ("once", "again")]
