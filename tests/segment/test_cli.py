@@ -23,12 +23,12 @@ from segment.core.cli.command import run
 from segment.core.errors import InputError
 from tests.conftest import two_class_scene, without_pictures, write_raster
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("tiny_backbone")]
 
 
 QUICK = [
     "--set",
-    "model.backbone=resnet18",
+    "model.backbone=tiny",
     "--set",
     "data.tile=64",
     "--set",
