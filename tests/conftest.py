@@ -14,6 +14,7 @@ from typing import NoReturn
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import numpy as np
 import pytest
 import rasterio
@@ -26,6 +27,9 @@ from segment.core.model.folder import load_model_info
 # background processes ignore Ctrl-C, and so would their children
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("no clock", deadline=None)
+hypothesis.settings.load_profile("no clock")
 
 RUN_FILES = {
     *("model.keras", "model.yaml", "tiles.npz", "config.yaml", "history.csv", "curves.png"),

@@ -56,7 +56,7 @@ def maps(draw: st.DrawFn, codes: int = 4) -> tuple[np.ndarray, np.ndarray]:
     return reference, predicted
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(pair=maps(), width=st.integers(1, 9), rows=st.integers(1, 45))
 def test_strips_of_any_height_give_the_scores_of_the_paper(pair, width, rows):
     reference, predicted = pair
@@ -69,7 +69,7 @@ def test_strips_of_any_height_give_the_scores_of_the_paper(pair, width, rows):
     np.testing.assert_array_equal(whole.counts, found.counts)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(pair=maps(codes=LABELS.count), width=st.integers(1, 5))
 def test_classes_are_scored_where_the_labels_decide_on_them(pair, width):
     found = Boundaries(NAMES, LABELS, width)

@@ -43,7 +43,7 @@ def span(length: int) -> st.SearchStrategy[tuple[int, int]]:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=span(HEIGHT), columns=span(WIDTH))
 def test_any_window_equals_the_same_window_of_the_whole(whole, town, rows, columns):
     (top, bottom), (left, right) = rows, columns

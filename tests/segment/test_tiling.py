@@ -62,7 +62,7 @@ def test_tiles_cover_an_axis_and_stay_inside(size: int, tile: int, step: int) ->
 
 @pytest.mark.heavy
 @given(plans)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
     rows = stitched(plan, 2, ones(plan))
     assert [(len(part), part.shape[1]) for part in rows] == [
@@ -77,7 +77,7 @@ def test_every_pixel_is_handed_out_once_and_covered(plan: TilePlan) -> None:
 
 @pytest.mark.heavy
 @given(plans)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_padding_is_a_reflection(plan: TilePlan) -> None:
     scene = list(range(plan.height))
     # numpy.pad of numpy 1 errs where it bounces more than once
@@ -97,7 +97,7 @@ def test_padding_is_a_reflection(plan: TilePlan) -> None:
 
 
 @given(plans)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_tiles_keep_to_the_grid_and_see_around_the_edges(plan: TilePlan) -> None:
     for starts, before, place in (
         (plan.rows, plan.top, plan.row),

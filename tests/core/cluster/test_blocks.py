@@ -12,7 +12,7 @@ from segment.core.errors import InputError
 from segment.core.raster.blocks import Block, Blocks, divide
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 60), st.integers(1, 20))
 def test_blocks_cover_every_pixel_once(height, edge, width, step):
     blocks = Blocks(divide(height, edge), divide(width, edge, range(3, width, step)))

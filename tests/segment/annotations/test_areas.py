@@ -73,7 +73,7 @@ def test_a_box_in_coordinates_of_the_scene_is_a_window(tmp_path):
     assert "holds the middle of no pixel" in refusal(file, at(3.6, 3.6, 4.4, 4.4).bounds)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut=st.floats(1, 59), row=st.floats(1, 39))
 def test_neighbouring_boxes_share_no_pixel_and_leave_none(tmp_path_factory, cut, row):
     folder = tmp_path_factory.mktemp("boxes")
@@ -155,7 +155,7 @@ triangles = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shapes=st.lists(triangles.filter(lambda p: p.area > 0.01), max_size=4),
     place=st.sampled_from([PLACE, Affine(0.3, 0.05, 5e5, 0.04, -0.3, 2.7e6)]),

@@ -66,7 +66,7 @@ polygons = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3)
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shapes=st.lists(polygons.filter(lambda p: p.area > 0.01), min_size=1, max_size=8),
     window=st.tuples(st.integers(1, 40), st.integers(1, 60)),

@@ -76,7 +76,7 @@ def test_one_scene_is_divided_by_default(tmp_path, class_table, georeferenced):
     assert open_tiles(root, DataSettings(tile=TILE), 1).division != division
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.sampled_from([16, 24, 32, 48, 64]),
     st.integers(0, 5),
@@ -122,7 +122,7 @@ def test_random_crops_never_show_ground_beside_their_part(tmp_path, class_table,
     assert len(corners) > 100  # not the tiles of the grid alone
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(8, 40), st.integers(30, 150), st.integers(30, 150))
 def test_a_crop_area_holds_squares_within_its_tiles_only(seed, tile, height, width):
     random = np.random.default_rng(seed)

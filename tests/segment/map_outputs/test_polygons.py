@@ -138,7 +138,7 @@ def test_each_polygon_has_name_value_and_colour(tmp_path: Path) -> None:
     assert set(fields["class"]) == set(NAMES)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     arrays(
         np.uint8,

@@ -79,7 +79,7 @@ def test_pixels_of_an_area_are_those_of_the_whole(scene, tmp_path_factory, facto
     _, labels, confidences = mapped(scene, model, factor, None)
     most = model.tiles
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(shapes=st.lists(triangles.filter(lambda p: p.area > 9), min_size=1, max_size=3))
     def check(shapes: list) -> None:
         drawn = [on_ground(scene, s) for s in [shapely.box(70, 71, 75, 74), *shapes]]

@@ -529,7 +529,7 @@ def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -> None:
     pixels, model = (
         np.random.default_rng(1).integers(0, 255, (75, 101, 3), np.uint8),

@@ -29,7 +29,7 @@ def test_without_pixels_nothing_is_known() -> None:
 
 @pytest.mark.parametrize("step", [1, 4])
 @given(seed=st.integers(0, 99), height=st.integers(1, 30), width=st.integers(1, 30), data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pieces_in_any_order_add_up_to_the_whole(
     step: int, seed: int, height: int, width: int, data: st.DataObject
 ) -> None:

@@ -103,7 +103,7 @@ def test_scores_are_those_of_the_shapes_burned_at_once(
         predict_scene(image, PlaceModel(), tmp_path / "b", **(options | {"boundary_width": 4}))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     shapes=st.lists(
         st.tuples(polygons.filter(lambda p: p.area > 0.01), st.sampled_from([*NAMES, "pond"])),
