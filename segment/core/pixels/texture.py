@@ -115,4 +115,5 @@ def _halved(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Computes the means of squares of two by two pixels."""
     rows, columns = pixels.shape[0] // 2 * 2, pixels.shape[1] // 2 * 2
     pairs = pixels[0:rows:2, :columns] + pixels[1:rows:2, :columns]
-    return np.float32(0.25) * (pairs[:, 0::2] + pairs[:, 1::2])
+    means: NDArray[np.float32] = np.float32(0.25) * (pairs[:, 0::2] + pairs[:, 1::2])
+    return means
