@@ -3,6 +3,7 @@ learned.
 """
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.core.progress import Silent
-from segment.data.masks.reading import find_class_table
+from segment.data.masks.census import MaskCensus
+from segment.data.masks.reading import choose_reading, find_class_table
 from segment.data.pixels import decode_mask
 from segment.data.tiles import find_pairs
 from segment.data.training_data import TrainingData
@@ -662,3 +664,20 @@ def test_a_colour_table_of_other_classes_is_not_passed_over(folder, colors, valu
     data, printed = prepare(root)
     assert water_share(data) == WATER
     assert ("colour table of masks shows" in printed) == (word == "warning")
+
+
+def test_a_photograph_as_mask_does_not_take_minutes(monkeypatch):
+    calls = []
+    values = MaskCensus.values.fget
+    monkeypatch.setattr(MaskCensus, "values", property(lambda of: calls.append(1) or values(of)))
+    colors = Counter({f"#{number:06X}": 1 for number in range(1, 5000)})
+    table = ClassTable([Class(name="land", color="#000000")])
+    choose_reading(table, MaskCensus(held=colors, masks=1))
+    assert len(calls) < 20  # each gathers all values
+
+
+def test_a_folder_as_mask_is_refused(tmp_path):
+    write_raster(tmp_path / "scene.tif", two_class_scene(64, 64)[0])
+    with pytest.raises(InputError, match="is a folder"):
+        cut_scene(tmp_path / "scene.tif", ".", tmp_path / "tiles", 64)
+    assert not (tmp_path / "tiles").exists()
