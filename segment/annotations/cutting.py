@@ -174,7 +174,7 @@ def _open_labels(
         burned = stack_labels(vectors, scene, table)
         yield _Labels(burned, burned.class_table, [f"note: {note}" for note in burned.notes])
         return
-    file = Path(classes) if classes is not None else Path(labels).with_name("classes.yaml")
+    file = Path(classes) if classes is not None else Path(labels).parent / "classes.yaml"
     class_table = load_class_table(file) if classes is not None or file.is_file() else None
     with open_mask(Path(labels), scene, "scene") as mask:
         notes = mask.alignment.lines(str(labels), "scene")

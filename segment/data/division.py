@@ -127,6 +127,28 @@ def leave_margin(
     return kept, replace(division, margin=[*division.margin, *left_out])
 
 
+def count_shared(parts: Mapping[Part, Sequence[Patch]], tile: int) -> int:
+    """Counts the tiles of validation and test whose ground tiles of training show too.
+
+    Only tiles with a CRS and one pixel grid are compared.
+
+    Args:
+        parts: Patches of each part.
+        tile: Edge of a tile, pixels.
+
+    Returns:
+        Their number.
+    """
+    learned, scored = (
+        [p for part in some for p in parts[part] if p.pair.info.ground and p.pair.info.ground.crs]
+        for some in (PARTS[:1], PARTS[1:])
+    )
+    if not learned or not scored:
+        return 0
+    first, second = near_tiles(patch_boxes([*learned, *scored], tile), 0)
+    return len(np.unique(first[(first >= len(learned)) & (second < len(learned))]))
+
+
 def labelled_windows(division: Division, count: Count, least: float, tile: int) -> Division:
     """Leaves windows of scenes out that have no labels, or too few.
 

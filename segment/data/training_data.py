@@ -98,7 +98,7 @@ class TrainingData:
         )
         labels = replace(collections[0].labels, used=None)
         for one in collections:
-            print_notes(one, progress)
+            print_notes(one, settings.tile, progress)
         found = survey(
             _together(collections),
             TilePixels(table, settings.undeclared, megabytes=0, tables=_tables(collections)),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from segment.core.progress import Progress
 from segment.core.splits import PARTS
 from segment.data.collections import Labelled
+from segment.data.division import count_shared
 from segment.data.splits import leaks
 from segment.data.survey import Survey
 
@@ -24,11 +25,12 @@ def prefix_of(one: Labelled) -> str:
     return f"{one.name}: " if one.name else ""
 
 
-def print_notes(one: Labelled, progress: Progress) -> None:
+def print_notes(one: Labelled, tile: int, progress: Progress) -> None:
     """Prints notes on the images and folders of a collection, and on groups that leak.
 
     Args:
         one: The collection.
+        tile: Edge of a tile, pixels.
         progress: Prints them.
     """
     if note := one.pairs[0].info.alpha_note:
@@ -38,6 +40,11 @@ def print_notes(one: Labelled, progress: Progress) -> None:
     for group in leaks(one.parts) if one.division.split not in ("run", "block") else []:
         progress.say(
             f"warning: tiles of {group!r} are both trained on and scored: the scores are too good"
+        )
+    if one.division.split != "patch" and (shared := count_shared(one.parts, tile)):
+        progress.say(
+            f"warning: {prefix_of(one)}{shared} tiles of val or test show ground that tiles of"
+            " train show too: the scores are too good"
         )
 
 

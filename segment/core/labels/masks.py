@@ -37,6 +37,8 @@ class Mask(LabelReader):
         identity: What distinguishes the mask from another, see `Raster.identity`.
         alignment: How the mask is placed on that grid.
         colors: Colours of a paletted image by number, (256, 3) uint8, or None.
+        legend: Colours of the colour table of a class raster of 8 bits by value, (256, 3) uint8, or
+            None. Its values are read, not these.
         lossy: Whether the compression of the file changes values.
         declares_nodata: Whether the file declares nodata, by a value or a mask band.
         nodata: Nodata value that the file declares, None where it declares none or a mask band
@@ -80,8 +82,11 @@ class Mask(LabelReader):
         )
         self._raster, dataset = raster, raster.dataset
         self.colors: NDArray[np.uint8] | None = None
+        self.legend: NDArray[np.uint8] | None = None
         if raster.info.colors == ("palette",) and _is_picture(dataset):
             self.colors = raster.colormap()
+        elif raster.info.colors == ("palette",) and raster.dtype == np.uint8:
+            self.legend = raster.colormap()
         compression = getattr(dataset.compression, "value", "")
         self.lossy = dataset.driver == "JPEG" or "jpeg" in str(compression).lower()
         flags = {flag for band in self._raster.bands for flag in dataset.mask_flag_enums[band - 1]}

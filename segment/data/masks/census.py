@@ -40,6 +40,7 @@ class MaskCensus:
         masks: Number of masks.
         lossy: Number of masks whose compression changes values (JPEG).
         color_tables: Colour tables of palette pictures, by their bytes, eight at most.
+        legends: Colour tables of class rasters, likewise.
         groups: Up to nine values of each group of one-band masks.
         shown: Sets of at most three values, each with a mask that holds exactly these, apart from
             nodata.
@@ -54,6 +55,7 @@ class MaskCensus:
     masks: int = 0
     lossy: int = 0
     color_tables: dict[bytes, NDArray[np.uint8]] = field(default_factory=dict)
+    legends: dict[bytes, NDArray[np.uint8]] = field(default_factory=dict)
     groups: dict[str, set[str]] = field(default_factory=dict)
     shown: dict[frozenset[str], Path] = field(default_factory=dict)
 
@@ -95,8 +97,9 @@ class MaskCensus:
         if isinstance(mask, LabelLayers):
             return
         self.lossy += mask.lossy
-        if mask.colors is not None and len(self.color_tables) < _FEW:
-            self.color_tables[mask.colors.tobytes()] = mask.colors
+        for known, colors in ((self.color_tables, mask.colors), (self.legends, mask.legend)):
+            if colors is not None and len(known) < _FEW:
+                known[colors.tobytes()] = colors
 
     def add_pair(
         self,

@@ -9,7 +9,7 @@ from segment.core.labels.classes import ClassTable, rgb_of
 from segment.core.reports.page import Finding
 from segment.data.masks.census import MaskCensus
 from segment.data.masks.contents import NAMED, NEAR, SMEARED, MaskContents, listed
-from segment.data.masks.value_checks import REFUSALS, VALUE_CHECKS, Check
+from segment.data.masks.value_checks import REFUSALS, VALUE_CHECKS, Check, other_legend
 
 
 def find_refusals(class_table: ClassTable, census: MaskCensus) -> list[Finding]:
@@ -214,6 +214,11 @@ def _swapped(masks: MaskContents) -> Iterator[Finding]:
         )
 
 
+def _other_legend_than_values(masks: MaskContents) -> Iterator[Finding]:
+    if not masks.class_table.positional:
+        yield from other_legend(masks)
+
+
 _OF_MODELS: tuple[Check, ...] = (
     _declared_nodata,
     _from_zero_to_n,
@@ -221,4 +226,5 @@ _OF_MODELS: tuple[Check, ...] = (
     _palette_numbers,
     _grey_bands,
     _swapped,
+    _other_legend_than_values,
 )

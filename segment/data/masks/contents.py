@@ -78,8 +78,9 @@ class MaskContents:
     def is_smeared(self) -> bool:
         """Whether values in one band are mixed: few have most of the pixels, many the rest."""
         census, size = self.census, len(self.class_table.table)
-        others = [value for value in self.undeclared if value in census.values]
-        counts = [census.held[value] for value in census.values] + [census.at_255]
+        values = census.values  # gathered at each call
+        others = [value for value in self.undeclared if value in values]
+        counts = [census.held[value] for value in values] + [census.at_255]
         most = sum(sorted(counts)[-size - 1 :])
         return len(others) > max(SMEARED, 2 * size) and most >= 0.8 * sum(counts)
 

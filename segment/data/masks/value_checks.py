@@ -131,8 +131,51 @@ def _other_values(masks: MaskContents) -> Iterator[Finding]:
     )
 
 
+def other_legend(masks: MaskContents) -> Iterator[Finding]:
+    """Checks for colour tables of class rasters that show other classes than the values are.
+
+    Args:
+        masks: What masks hold.
+
+    Yields:
+        The finding.
+    """
+    named = masks.class_table.mask_colors()
+    for legend in masks.census.legends.values():
+        shown = {
+            c.value or 0: (c, f"#{legend[c.value or 0].tobytes().hex().upper()}")
+            for c in masks.class_table.table
+        }
+        others = [
+            (value, named[color], c)
+            for value, (c, color) in shown.items()
+            if color in named and named[color] is not c and color != c.map_color
+        ]
+        if len(others) > 1:
+            value, drawn, c = others[0]
+            cure = ", ".join(f"{drawn.name} value: {value}" for value, drawn, _ in others)
+            yield Finding(
+                f"The colour table of masks shows {value} in the colour of {drawn.name}, and"
+                f" {value} is {c.name} in the class table.",
+                "Values are read, not colours.",
+                f"Write the values of the masks into the class table ({cure}), if the colours are"
+                " right.",
+            )
+            return
+
+
+def _other_legend_than_positions(masks: MaskContents) -> Iterator[Finding]:
+    if masks.class_table.positional:
+        yield from other_legend(masks)
+
+
 Check = Callable[[MaskContents], Iterator[Finding]]
-REFUSALS: tuple[Check, ...] = (_counted_from_one, _lossy_values, _only_background)
+REFUSALS: tuple[Check, ...] = (
+    _counted_from_one,
+    _lossy_values,
+    _only_background,
+    _other_legend_than_positions,
+)
 """Checks for faults with which nothing can be learned or scored correctly."""
 
 VALUE_CHECKS: tuple[Check, ...] = (_unclaimed_255, _mixed, _other_values)

@@ -15,6 +15,7 @@ from segment.core.inputs.named_scenes import find_sources
 from segment.core.labels.alignment import Alignment
 from segment.core.labels.classes import ClassTable, load_class_table
 from segment.core.labels.masks import open_mask
+from segment.core.raster.opening import read_info
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import SUFFIXES
 from segment.data.pairs.pair import Pair, SceneReading
@@ -64,6 +65,7 @@ def find_scenes(
         table = ClassTable(table.table)  # with its values: those that are burned
     pairs: list[Pair] = []
     notes: list[str] = []
+    scene_of: dict[Path, Path] = {}  # the first one of each mask
     for source, file in zip(sources, files, strict=True):
         if not isinstance(file, Path):
             raise InputError(f"{file}: scenes to train on are files. Copy it to the disk.")
@@ -83,6 +85,13 @@ def find_scenes(
                 continue
             mask = _mask_of(file, Path(root, labels[0].path))
             alignment = _align(mask, raster)
+            first = scene_of.setdefault(mask, file)
+            if first != file and not (info.ground and read_info(mask).ground):
+                raise InputError(
+                    f"{mask}: is the mask of {first} and of {file}, and not all three are"
+                    " georeferenced. Give each scene a mask of its name in one folder, or list the"
+                    " scenes in data.collections, each with its labels."
+                )
             table = table or _table_beside(mask, file)
             pairs.append(Pair(file, mask, group, None, info, alignment, scene=reading))
     if table is None:

@@ -12,6 +12,7 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.data.collections import open_collections, open_tiles
+from segment.data.division import count_shared
 from segment.data.ground import patch_boxes
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels
@@ -201,3 +202,15 @@ def test_two_groups_are_divided_by_group_and_collections_by_their_own_number(tmp
     config = load_settings(Config, None, [listed, named, f"data.tile={TILE}"])
     found = open_collections(config.data, 0)
     assert [one.division.split for one in found] == ["block", "group"]
+
+
+def test_groups_that_show_the_same_ground_are_counted(tmp_path):
+    image, mask = scene(2 * TILE)
+    for group, column in (("a", 0), ("b", TILE), ("c", 40 * TILE)):
+        place = {"transform": from_origin(5e5 + column, 4e6, 1, 1), "crs": "EPSG:32640"}
+        write_raster(tmp_path / group / "images" / "t.tif", image, **place)
+        write_raster(tmp_path / group / "masks" / "t.tif", mask, **place)
+    patches = grid_patches(find_pairs(tmp_path), TILE)
+    of = {name: [p for p in patches if p.pair.group == name] for name in "abc"}
+    assert count_shared({"train": of["a"], "val": of["b"], "test": of["c"]}, TILE) == 2
+    assert count_shared({"train": of["a"], "val": of["c"], "test": []}, TILE) == 0

@@ -3,6 +3,7 @@ learned.
 """
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.core.progress import Silent
-from segment.data.masks.reading import find_class_table
+from segment.data.masks.census import MaskCensus
+from segment.data.masks.reading import choose_reading, find_class_table
 from segment.data.pixels import decode_mask
 from segment.data.tiles import find_pairs
 from segment.data.training_data import TrainingData
@@ -28,6 +30,7 @@ from tests.fakes import FakeModel
 
 TABLE = '- {name: land, color: "#804000"}\n- {name: water, color: "#0000FF"}\n'
 BLACK_WHITE = '- {name: land, color: "#000000"}\n- {name: water, color: "#FFFFFF"}\n'
+LAND, WATER_BLUE = (128, 64, 0, 255), (0, 0, 255, 255)
 THREE = TABLE + '- {name: snow, color: "#FFFFFF"}\n'
 
 
@@ -632,3 +635,49 @@ def test_exploring_masks_of_0_and_255_without_a_table_asks_for_both_names(folder
         "value: 0" in (found := str(explore(root, tmp_path / "look", model=None)))
         and "value: 255" in found
     )
+
+
+@pytest.mark.parametrize(
+    "colors, values, word",
+    [
+        ((LAND, WATER_BLUE), "", None),
+        ((WATER_BLUE, LAND), "", "refused"),
+        ((WATER_BLUE, LAND), "values", "warning"),
+        (((1, 2, 3, 255), (9, 9, 9, 255)), "", None),
+        ((WATER_BLUE, (9, 9, 9, 255)), "", None),
+    ],
+    ids=["same", "exchanged", "exchanged, with values", "other colours", "one colour by chance"],
+)
+def test_a_colour_table_of_other_classes_is_not_passed_over(folder, colors, values, word):
+    table = TABLE.replace('04000"}', '04000", value: 0}').replace('0FF"}', '0FF", value: 1}')
+    root = folder(table if values else TABLE, lambda i: i, "tif")
+    for mask in root.glob("*/masks/*.tif"):
+        with rasterio.open(mask) as file:
+            stored, profile = file.read(), file.profile
+        with rasterio.open(mask, "w", **profile) as file:
+            file.write(stored)
+            file.write_colormap(1, dict(enumerate(colors)))
+    if word == "refused":
+        with pytest.raises(InputError, match="shows 0 in the colour of water, and 0 is land"):
+            prepare(root)
+        return
+    data, printed = prepare(root)
+    assert water_share(data) == WATER
+    assert ("colour table of masks shows" in printed) == (word == "warning")
+
+
+def test_a_photograph_as_mask_does_not_take_minutes(monkeypatch):
+    calls = []
+    values = MaskCensus.values.fget
+    monkeypatch.setattr(MaskCensus, "values", property(lambda of: calls.append(1) or values(of)))
+    colors = Counter({f"#{number:06X}": 1 for number in range(1, 5000)})
+    table = ClassTable([Class(name="land", color="#000000")])
+    choose_reading(table, MaskCensus(held=colors, masks=1))
+    assert len(calls) < 20  # each gathers all values
+
+
+def test_a_folder_as_mask_is_refused(tmp_path):
+    write_raster(tmp_path / "scene.tif", two_class_scene(64, 64)[0])
+    with pytest.raises(InputError, match="is a folder"):
+        cut_scene(tmp_path / "scene.tif", ".", tmp_path / "tiles", 64)
+    assert not (tmp_path / "tiles").exists()

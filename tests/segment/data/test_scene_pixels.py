@@ -1,5 +1,6 @@
 """Scenes that are trained on as they are: found with their labels, divided, read by windows."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -259,3 +260,22 @@ def test_class_table_is_needed_for_masks(scene):
     scene.with_name("classes.yaml").unlink()
     with pytest.raises(InputError, match="set data.classes"):
         opened(scene, labels={"path": str(scene.with_name("town_mask.tif"))})
+
+
+def test_a_mask_without_a_georeference_is_of_one_scene(scene, tmp_path):
+    folder = tmp_path / "scenes"
+    for name in ("east", "west"):
+        picture, mask = two_class_scene(SIZE, SIZE, seed=5)
+        write_raster(folder / name / "town.png", picture)
+    write_raster(tmp_path / "masks" / "town.png", mask)
+    for labels in ("masks", "masks/town.png"):
+        with pytest.raises(InputError, match=r"is the mask of .*east/town.png and of .*west"):
+            opened(folder / "*" / "town.png", labels={"path": str(tmp_path / labels)})
+
+
+def test_a_mask_with_a_georeference_may_cover_several_scenes(scene, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / "scenes").mkdir(exist_ok=True)
+        shutil.copy(scene, tmp_path / "scenes" / f"{name}.tif")
+    labels = {"path": str(scene.with_name("town_mask.tif"))}
+    assert len(opened(tmp_path / "scenes", labels=labels).pairs) == 2

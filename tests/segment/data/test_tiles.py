@@ -103,6 +103,19 @@ def test_palette_pictures_and_class_rasters(tmp_path, class_table):
     assert decode_mask(tmp_path / "classes.tif", class_table)[0].tolist() == [[1, 0]]
 
 
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".webp"])
+def test_all_pictures_of_a_folder_are_read(tile_folder, suffix):
+    root = tile_folder(groups=2)
+    expected = len(find_pairs(root))
+    for kind in ("images", "masks"):
+        file = root / "scene0" / kind / "t0.png"
+        # a GIF has a palette, which an image may not have
+        other = file.with_suffix(".bmp" if (suffix, kind) == (".gif", "images") else suffix)
+        Image.open(file).save(other, **({"lossless": True} if suffix == ".webp" else {}))
+        file.unlink()
+    assert len(find_pairs(root)) == expected
+
+
 def put_pair(folder, name, mask, transform, **profile):
     write_raster(folder / "images" / f"{name}.tif", np.zeros((64, 64, 3), np.uint8))
     write_raster(folder / "masks" / f"{name}.tif", mask, transform=transform, **profile)
