@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.data.images import LabelledImage
 from segment.core.common_settings import PreprocessSettings
-from segment.core.errors import InputError
+from segment.core.errors import InputError, printable
 from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.cache import Cache
 from segment.core.pixels.geometry import resize
@@ -78,6 +78,23 @@ def read_pixels(
             pixels = raster.colormap()[pixels[..., 0]]
             pixels[~valid] = 0
         return np.ascontiguousarray(pixels), valid
+
+
+def require_valid(path: Path | str, valid: NDArray[np.bool_]) -> None:
+    """Checks that an image has a valid pixel: all others would be learned or labelled as black.
+
+    Args:
+        path: Image, for the message.
+        valid: Mask (rows, columns), False where nodata.
+
+    Raises:
+        InputError: If it has none.
+    """
+    if not valid.any():
+        raise InputError(
+            f"{printable(path)}: no pixel is valid, all are nodata. Leave the image out, or"
+            " correct its nodata value."
+        )
 
 
 def orientation_notes(images: Sequence[Path | str]) -> list[str]:

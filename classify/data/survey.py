@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classify.config import ImageSettings
 from classify.data.headers import Bands, find_bands
 from classify.data.images import LabelledImage
-from classify.data.pixels import prepare_seen
+from classify.data.pixels import prepare_seen, require_valid
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError, counted
 from segment.core.pixels.near_duplicates import Fingerprint, find_duplicates, fingerprint
@@ -106,6 +106,7 @@ def survey(
         part, path = item[0], item[1].path
         try:
             pixels, valid = bands.read(path)
+            require_valid(path, valid)
             print_ = fingerprint(pixels)
             if part == "train" and not preprocessing.is_off:
                 pixels, valid = prepare_seen(pixels, valid, settings.resize, preprocessing)

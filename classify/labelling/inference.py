@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.pixels import centre_crop, prepare_seen, read_pixels
+from classify.data.pixels import centre_crop, prepare_seen, read_pixels, require_valid
 from classify.labelling.scene_inputs import scene_bands
-from segment.core.errors import InputError, MisfitError, counted, printable
+from segment.core.errors import InputError, MisfitError, counted
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
@@ -183,11 +183,8 @@ def read_resized(
     pixels, valid = read_pixels(source, expected=expected, scale=scale, notes=notes)
     reason = " ".join(notes or ())
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info, reason)
-    if to_label and not valid.any():
-        raise InputError(
-            f"{printable(source.path)}: no pixel is valid, all are nodata. Leave the image out, or"
-            " correct its nodata value."
-        )
+    if to_label:
+        require_valid(source.path, valid)
     return prepare_seen(pixels, valid, labels.resize, info.preprocess)[0]
 
 

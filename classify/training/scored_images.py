@@ -186,10 +186,11 @@ def scored_dataset(
 
     Raises:
         InputError: If the first image does not have the bands and the dtype that the model takes.
+            Reading an image without a valid pixel raises it, too.
     """
     chosen = None if bands is None else tuple(bands)
     pixels = ImagePixels(
-        lambda path: read_resized(Source(path, chosen), info, info.pixels.scale),
+        lambda path: read_resized(Source(path, chosen), info, info.pixels.scale, to_label=True),
         0,
         label_info(info).rgb,
     )
@@ -224,7 +225,7 @@ def readable_images(
     for done, image in enumerate(images, 1):
         try:
             source = Source(image.path, None if bands is None else tuple(bands))
-            read_resized(source, info, info.pixels.scale)
+            read_resized(source, info, info.pixels.scale, to_label=True)
             usable.append(image)
         except InputError as error:
             problems.append(str(error))

@@ -10,8 +10,10 @@ import numpy as np
 from segment.core.errors import InputError, counted
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, describe_use
+from segment.core.raster.bands import listed
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.orientation import UPRIGHT, Orientation
+from segment.core.raster.virtual import has_palette
 
 MOST_BANDS = 4096
 """Largest number of bands of a file, ten times that of imaging spectrometers.
@@ -112,7 +114,7 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
         bands: Numbers of the bands to read, from 1.
 
     Raises:
-        InputError: If a band does not exist, or there is none.
+        InputError: If a band does not exist, there is none, or several are pictures of their own.
     """
     count, within = dataset.count, dataset.subdatasets
     if not (count and bands) and within:
@@ -127,6 +129,39 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
             f"{path}: file has {counted(count, 'band')}, asked for are {list(bands)}. Choose from"
             f" 1 to {count}."
         )
+    colors = dataset.colorinterp
+    if len({*bands}) > 1 and all(colors[band - 1].name == "palette" for band in bands):
+        raise InputError(
+            f"{path}: bands {listed(bands)} have a palette each, like the frames of an animation,"
+            " and are no colours of one picture. Save one: gdal_translate -b 1 -expand rgb IN OUT"
+        )
+
+
+def level_notes(dataset: Any, is_scaled: bool) -> tuple[str, ...]:
+    """Warns of pixels that programs for pictures show brighter or inverted.
+
+    Args:
+        dataset: An open rasterio dataset that a model of pictures reads.
+        is_scaled: Whether a scale brings its pixels to 8 bits.
+
+    Returns:
+        A line for each such property of the file.
+    """
+    file, band = dataset.tags(ns="IMAGE_STRUCTURE"), dataset.tags(1, ns="IMAGE_STRUCTURE")
+    bits = int(band.get("NBITS") or file.get("NBITS") or 8)
+    notes = []
+    if bits < 8 and not (is_scaled or has_palette(dataset)):
+        high = 2**bits - 1
+        notes.append(
+            f"Warning: Pixels have {counted(bits, 'bit')}, values of 0 to {high}, and are read as"
+            f" they are, nearly black to a model of 8 bits. Bring them to 8 bits: --scale 0,{high}"
+        )
+    if file.get("MINISWHITE") == "YES":
+        notes.append(
+            "Warning: The file states that 0 is white (MINISWHITE), and its values are read as they"
+            " are, light as dark. Invert them: gdal_translate -scale 0 255 255 0 IN OUT"
+        )
+    return tuple(notes)
 
 
 def common_type(path: str, types: set[str]) -> "np.dtype[Any]":

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.alpha import AlphaUse, alpha_bands, choose_use, spectral_bands
 from segment.core.raster.bands import BandChoice, WantedBands, choose_bands, listed
 from segment.core.raster.grid import PixelGrid
-from segment.core.raster.info import MOST_BANDS, RasterInfo
+from segment.core.raster.info import MOST_BANDS, RasterInfo, level_notes
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.reader import Raster, readable
 from segment.core.raster.virtual import (
@@ -84,6 +85,9 @@ def open_raster(
                     " read. Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
                 )
             bands, choice, tagged, use = _choose(dataset, str(path), bands, alpha, expected)
+            if isinstance(expected, WantedBands):
+                notes = level_notes(dataset, scale is not None)
+                choice = replace(choice, notes=(*choice.notes, *notes))
             chosen = bands or choice.bands or spectral_bands(dataset, tagged, use)
             compared = nodata
             if max(chosen, default=1) in (2, 3) and has_palette(dataset):

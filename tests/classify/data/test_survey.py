@@ -220,6 +220,15 @@ def test_what_is_nodata_does_not_count_in_the_statistics(tmp_path):
     assert found.minimum.min() >= 3000 and found.count == 24 * 36
 
 
+def test_an_image_of_nodata_alone_teaches_nothing(tmp_path):
+    empty = image(write_raster(tmp_path / "empty.tif", np.zeros((36, 36, 3), np.uint8), nodata=0))
+    good = [write(tmp_path, f"{seed}.tif", seed) for seed in range(2)]
+    with pytest.raises(InputError, match=r"empty\.tif: no pixel is valid"):
+        survey(parts(good, [empty]), DataSettings(), OFF)
+    found = survey(parts([empty, *good]), DataSettings(unreadable="skip"), OFF)
+    assert found.parts == parts(good) and [*found.unreadable] == [empty.path]
+
+
 def test_statistics_are_of_preprocessed_pixels(tmp_path):
     pixels = np.full((48, 64, 3), 100, np.uint8)
     pixels[4::8, 4::8] = 255

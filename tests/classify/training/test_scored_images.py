@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from classify.data.images import LabelledImage
-from classify.training.scored_images import find_scored
+from classify.training.scored_images import find_scored, scored_dataset
 from classify.training.scoring import score_images, views_of
 from segment.core.errors import InputError
 from segment.core.model.info import LabelInfo, ModelInfo
+from tests.conftest import write_raster
 from tests.fakes import tiny_info
 
 NAMES = ["field", "river", "town"]
@@ -55,3 +56,10 @@ def test_a_folder_is_scored_once(tmp_path):
     data = folders(tmp_path / "a", {"crop": 2, "wet": 2})
     with pytest.raises(InputError, match=r"crop/0.png: is in two of the folders\. Name each"):
         find_scored([data, tmp_path / "a" / ".." / "a"], info)
+
+
+def test_an_image_of_nodata_alone_is_not_scored(tmp_path):
+    write_raster(tmp_path / "a.tif", np.zeros((8, 8, 3), np.uint8), nodata=0)
+    images = [LabelledImage(tmp_path / "a.tif", (0,), None, "")]
+    with pytest.raises(InputError, match=r"a\.tif: no pixel is valid"):
+        scored_dataset(images, described({}), 1)

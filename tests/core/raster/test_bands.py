@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from rasterio.enums import ColorInterp
 
 from segment.core.errors import InputError
 from segment.core.inputs.named_scenes import as_sources
+from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.bands import WantedBands, choose_bands, find_bands, names_of_bands
 from segment.core.raster.opening import open_raster
 from segment.core.raster.sources import Source, as_source
@@ -255,3 +257,41 @@ def test_the_chosen_bands_are_part_of_the_identity(tmp_path, indices):
             assert again.identity[2:] == identities[-1]
     assert identities[0] != identities[1]
     assert (3, 2, 1) in identities[0] and (1, 2, 3) in identities[1]
+
+
+@pytest.mark.parametrize("frames", [2, 3, 4])
+def test_frames_of_an_animation_are_no_colours(tmp_path, frames):
+    first, *others = (
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 9, 3), np.uint8))
+        for seed in range(frames)
+    )
+    first.save(tmp_path / "moving.gif", save_all=True, append_images=others)
+    with (
+        pytest.raises(InputError, match=r"have a palette each.* -b 1 -expand rgb"),
+        open_raster(tmp_path / "moving.gif", expected=WantedBands(3)),
+    ):
+        pass
+
+
+def notes_of(path: Path, **options: Any) -> str:
+    with open_raster(path, expected=WantedBands(3), **options) as raster:
+        return " ".join(raster.notes)
+
+
+@pytest.mark.parametrize(("bits", "high"), [(1, "1"), (4, "15")])
+def test_pictures_of_few_bits_are_dark(tmp_path, bits, high):
+    pixels = np.random.default_rng(0).integers(0, 2**bits, (9, 9, 3), np.uint8)
+    path = write_raster(tmp_path / "dark.tif", pixels, nbits=bits)
+    assert f"nearly black to a model of 8 bits. Bring them to 8 bits: --scale 0,{high}" in (
+        notes_of(path)
+    )
+    scale = BandScale((0.0,) * 3, (2.0**bits - 1,) * 3, "uint8", "the values that were given")
+    assert "black" not in notes_of(path, scale=scale)
+    assert "black" not in notes_of(write_raster(tmp_path / "bright.tif", pixels))
+
+
+def test_inverted_pictures_are_reported(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 1), np.uint8)
+    inverted = write_raster(tmp_path / "inverted.tif", pixels, photometric="MINISWHITE")
+    assert "0 is white" in notes_of(inverted)
+    assert "0 is white" not in notes_of(write_raster(tmp_path / "plain.tif", pixels))
