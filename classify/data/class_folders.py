@@ -1,11 +1,12 @@
 """Class folders: images sorted by what they show."""
 
+import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from classify.data.labels_csv import Entry
-from segment.core.errors import InputError
+from classify.data.labels_csv import Entry, read_labels
+from segment.core.errors import InputError, counted
 from segment.core.file_search import folders_below
 from segment.core.raster.sources import SUFFIXES
 from segment.core.splits import PARTS, Part, part_named, part_notes
@@ -48,19 +49,22 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
 
 
 def folder_notes(root: Path) -> list[str]:
-    """Reports folders of a data folder that name a part, or nearly do; see `part_notes`.
+    """Reports images that are left out, and folders that name a part, or nearly do.
 
     Args:
-        root: Data folder, or a CSV, for which there is nothing to report.
+        root: Data folder, or a CSV. Images beside those that it lists are left out.
 
     Returns:
         One line per remark.
     """
-    if not root.is_dir() or (root / "labels.csv").is_file():
-        return []
+    table = root / "labels.csv" if root.is_dir() else root
+    if table.is_file():
+        listed = {Path(os.path.abspath(entry.path)) for entry in read_labels(table)}
+        return _left_out({path.parent for path in listed}, f"{table} has no row for", listed)
     folders = _folders(root)
     parts = _part_of(folders)
-    notes = part_notes(folder.name for folder in folders if not parts or folder in parts)
+    notes = _left_out({root, *parts}, "no class folder holds", set())
+    notes += part_notes(folder.name for folder in folders if not parts or folder in parts)
     classes = (
         folders
         if not parts
@@ -78,6 +82,13 @@ def folder_notes(root: Path) -> list[str]:
             f" {within[0].name} above the classes"
         )
     return notes
+
+
+def _left_out(folders: Iterable[Path], why: str, used: Collection[Path]) -> list[str]:
+    """Reports images that are in folders themselves, unless they are used."""
+    paths = (path for folder in folders for path in folder.iterdir() if _is_image(path.name))
+    left = sorted(path for path in paths if path not in used and path.is_file())
+    return [f"{why} {counted(len(left), 'image')}, left out, e.g. {left[0]}"] if left else []
 
 
 def _part_of(folders: list[Path]) -> dict[Path, Part]:

@@ -109,6 +109,21 @@ def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
     ]
 
 
+def test_images_outside_class_folders_are_reported(tmp_path):
+    touch(tmp_path, "train/a/1.png", "train/b/2.png", "val/a/3.png", "val/b/4.png", "val/5.png")
+    touch(tmp_path, "6.png", ".7.png", "notes.txt")
+    (note,) = folder_notes(tmp_path)
+    assert note == f"no class folder holds 2 images, left out, e.g. {tmp_path / '6.png'}"
+
+
+def test_images_that_a_csv_does_not_list_are_reported(tmp_path):
+    table = write_csv(tmp_path, "file,labels\na.png,x\ndeep/b.JPG,y\n")
+    touch(tmp_path, "deep/unlisted.png", "elsewhere/d.png")
+    (note,) = folder_notes(table)
+    assert note == f"{table} has no row for 2 images, left out, e.g. {tmp_path / 'c.tif'}"
+    assert folder_notes(write_csv(tmp_path, "file,labels\na.png,x\nc.tif,y\n")) == []
+
+
 def test_classes_that_are_called_like_a_part_stay_classes(tmp_path):
     touch(tmp_path, "dev/1.png", "forest/2.png")
     assert [labels for _, labels, _ in found(tmp_path)] == [["dev"], ["forest"]]
