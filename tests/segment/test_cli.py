@@ -292,6 +292,10 @@ def test_bad_input_is_one_line_and_status_two(work, tmp_path, capsys):
             ["no.yaml"],
         ),
         (["train", work / "tiles"], ["--output"]),
+        (
+            ["train", work / "tiles", "--output", tmp_path / "out", "--resume"],
+            ["out: has no checkpoint to resume from"],
+        ),
         (["train", work / "tiles", "--output", tmp_path / "out", "--sett", "x"], ["--sett"]),
         (
             ["predict", tmp_path / "no.tif", "--model", model, "--output", tmp_path / "out"],

@@ -42,7 +42,9 @@ def training(
     """
     from segment.core.config import CONFIG_FILE, load_settings
 
-    file = options.config or (output / CONFIG_FILE if options.resume else None)
+    kept = output / CONFIG_FILE
+    # without one, the training says that there is nothing to resume
+    file = options.config or (kept if options.resume and kept.is_file() else None)
     settings = load_settings(kind, file, options.settings)
     if count_machines() > 1:
         print(f"waiting for {count_machines()} machines to join", file=sys.stderr, flush=True)
