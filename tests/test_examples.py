@@ -30,6 +30,7 @@ def test_examples_are_short(path):
     assert len(path.read_text().splitlines()) <= 40
 
 
+@pytest.mark.heavy
 def test_scenes_and_pictures_are_mapped(tmp_path):
     scene = segment.write_sample(tmp_path / "town", 300, 300) / "scene.tif"
     areas = load("map_scene").main(scene, BUNDLED, tmp_path / "map")

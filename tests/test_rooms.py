@@ -157,6 +157,7 @@ def test_no_module_imports_itself_by_way_of_others(imports: dict[str, set[str]])
         visit(module, ())
 
 
+@pytest.mark.heavy
 def test_rooms_reach_for_no_private_names_of_others() -> None:
     found = []
     for module, file in MODULES.items():

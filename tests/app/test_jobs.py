@@ -188,6 +188,7 @@ def test_old_results_and_uploads_are_removed(jobs):
     assert running.folder.exists() and not running.stopped
 
 
+@pytest.mark.heavy
 def test_closing_waits_for_what_still_writes():
     jobs = Jobs()
     job, begun = jobs.begin("me", "map"), threading.Event()

@@ -30,6 +30,7 @@ def test_the_classes_of_all_models_are_shown():
     assert "<details>" in show_models({str(number): table for number in range(4)})
 
 
+@pytest.mark.heavy
 def test_sample_photographs_are_drawn_and_the_same_each_time(tmp_path):
     first, second = (write_photographs(tmp_path / name) for name in ("a", "b"))
     assert list(first) == ["Houses", "Industry", "Water", "Fields"]

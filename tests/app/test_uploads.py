@@ -65,6 +65,7 @@ def test_hostile_files_are_refused(hostile, received, tmp_path, kind, rule):
         admit(upload, [received], tmp_path / "job", most)
 
 
+@pytest.mark.heavy
 def test_a_bomb_below_the_limit_of_pixels_is_refused(received, tmp_path):
     upload = write_raster(received / "plain.png", np.zeros((4800, 4800, 3), np.uint8), zlevel=9)
     with pytest.raises(InputError, match="the file is incomplete, or almost empty"):

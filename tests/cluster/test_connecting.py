@@ -41,6 +41,7 @@ def test_more_local_processes_than_a_machine_can_run_are_refused(processes: str)
     assert "at most 256" in refusal(f"local:{processes}")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("protocol", ["", "tcp://"])
 def test_a_server_that_is_no_scheduler_is_not_waited_for(silent_server: str, protocol: str) -> None:
     started = time.monotonic()

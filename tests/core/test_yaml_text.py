@@ -61,6 +61,7 @@ NONE = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("text", NONE.values(), ids=NONE.keys())
 def test_yaml_that_is_none_is_refused_wherever_it_is_read(tmp_path, capsys, text):
     with pytest.raises(yaml.YAMLError) as error:

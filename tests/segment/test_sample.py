@@ -52,12 +52,14 @@ def test_any_window_equals_the_same_window_of_the_whole(whole, town, rows, colum
     np.testing.assert_array_equal(truth, whole[1][top:bottom, left:right])
 
 
+@pytest.mark.heavy
 def test_a_window_equals_the_whole_when_it_is_the_first_that_is_rendered(whole):
     image, truth = Town(HEIGHT, WIDTH, seed=1).render(900, 1000, 200, 100)
     np.testing.assert_array_equal(image, whole[0][900:1100, 1000:1100])
     np.testing.assert_array_equal(truth, whole[1][900:1100, 1000:1100])
 
 
+@pytest.mark.heavy
 def test_the_ground_does_not_depend_on_the_size_of_the_scene(whole):
     image, truth = Town(300, 517, seed=1).render(0, 0, 300, 517)
     assert (image.shape, truth.shape) == ((300, 517, 3), (300, 517))
@@ -77,12 +79,14 @@ def test_a_window_outside_the_scene_is_refused(town):
         town.render(1099, 0, 2, 10)
 
 
+@pytest.mark.heavy
 def test_seeds_differ(whole):
     image, truth = Town(200, 200, seed=2).render(0, 0, 200, 200)
     assert (truth != whole[1][:200, :200]).mean() > 0.2
     assert (image != whole[0][:200, :200]).mean() > 0.5
 
 
+@pytest.mark.heavy
 def test_squares_meet_without_a_seam(whole):
     image, truth = whole
     rows = np.abs(np.diff(image[:, :BLOCK].astype(float), axis=0)).mean((1, 2))
@@ -113,6 +117,7 @@ def test_colour_alone_does_not_solve_it(whole):
     assert 0.15 < jaccard < 0.6
 
 
+@pytest.mark.heavy
 def test_written_rasters(tmp_path: Path, whole):
     told: list[tuple[int, int]] = []
 
@@ -153,6 +158,7 @@ def varied() -> list[tuple[np.ndarray, np.ndarray]]:
     return [Town(EDGE, EDGE, seed, "varied")._paint(0, 0, EDGE) for seed in range(8)]
 
 
+@pytest.mark.heavy
 def test_dry_towns_are_what_figures_were_given_of():
     image, truth = Town(256, 256, 64).render(0, 0, 256, 256)
     np.testing.assert_allclose(image.mean((0, 1)), (159.3956, 151.8002, 129.6842), atol=0.01)
@@ -168,6 +174,7 @@ def test_dry_towns_are_what_figures_were_given_of():
     np.testing.assert_array_equal(same[0], image)
 
 
+@pytest.mark.heavy
 def test_a_window_of_a_varied_town_equals_the_whole():
     whole = Town(64, 1200, 7, "varied").render(0, 0, 64, 1200)
     part = Town(64, 1200, 7, "varied").render(10, 1010, 20, 50)
@@ -189,6 +196,7 @@ def test_long_shadows_cross_squares_without_a_seam(seed: int):
     assert (np.abs(smooth[0] - smooth[1]).max(-1) > 20).mean() < 1e-3
 
 
+@pytest.mark.heavy
 def test_varied_towns_are_unlike_each_other(varied):
     def unlike(scenes: list[tuple[np.ndarray, np.ndarray]], value: int) -> float:
         """Mean distance between the towns' mean colours of a class."""
@@ -219,6 +227,7 @@ def test_dirt_roads_are_roads_and_all_that_a_climate_names_is_known():
     assert all(np.hypot(*s.shadow) <= 1.8 and np.hypot(*s.slope) < 2 for s in seasons)
 
 
+@pytest.mark.heavy
 def test_coarse_pixels_are_means_of_drawn_ones_and_hold_what_most_of_them_are(tmp_path: Path):
     fine = Town(60, 90, 1).render(0, 0, 60, 90)
     coarse = Town(20, 30, 1, reduction=3)
@@ -249,6 +258,7 @@ def test_an_unknown_style_is_refused(tmp_path: Path):
         write_sample(tmp_path / "town", 10, 10, style="wet")
 
 
+@pytest.mark.heavy
 def test_the_command_writes_varied_towns(tmp_path: Path):
     options = ["--size", "64", "--seed", "3", "--style", "varied", "--quiet"]
     assert run(sample.__wrapped__, [str(tmp_path / "town"), *options]) == 0

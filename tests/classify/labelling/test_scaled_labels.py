@@ -34,6 +34,7 @@ def read(path: Path) -> np.ndarray:
         return file.read(1)
 
 
+@pytest.mark.heavy
 def test_cells_of_a_scene(tmp_path: Path) -> None:
     model = FakeLabeller()
     plain = label_scene(

@@ -60,6 +60,7 @@ def _python_signals(monkeypatch):
         signal.signal(number, handler)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("place", [in_a_callback, in_a_finaliser, in_a_long_callback])
 def test_a_signal_is_heard_wherever_it_arrives(tmp_path, capsys, place, number):

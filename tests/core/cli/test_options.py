@@ -52,6 +52,7 @@ def test_a_shell_completes_options(monkeypatch, capsys):
     assert capsys.readouterr().out.split() == ["--resume", "--resample"]
 
 
+@pytest.mark.heavy
 def test_progress_for_programs_is_a_line_of_json_per_report(monkeypatch, capsys, tmp_path):
     arguments = (str(tmp_path / "town"), "--size", "64", "--progress", "json")
     assert call(segment.cli.sample, *arguments, monkeypatch=monkeypatch) == 0

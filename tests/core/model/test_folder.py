@@ -51,6 +51,7 @@ def test_a_model_yaml_that_tells_of_no_preprocessing_means_none(tmp_path):
     assert str(load_model_info(tmp_path).preprocess) == "clahe 2.5 (clahe_cell 32)"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "changes, words",
     [

@@ -121,6 +121,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_files_are_refused_and_do_nothing(case, write, tmp_path, monkeypatch):

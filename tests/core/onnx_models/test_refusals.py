@@ -168,6 +168,7 @@ def test_numbers_of_classes_that_maps_do_not_hold(tmp_path):
     refused(tmp_path / "m.onnx", "300 channels, maps have at most 255")
 
 
+@pytest.mark.heavy
 def test_the_export_of_a_model_folder_is_the_file_that_was_written(tmp_path):
     folder = tmp_path / "run"
     copytree(BUNDLED, folder)

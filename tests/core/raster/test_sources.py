@@ -208,6 +208,7 @@ def test_a_path_that_is_not_utf8_is_told_in_one_line(tmp_path, name):
     str(error.value).encode()
 
 
+@pytest.mark.heavy
 def test_a_folder_with_such_a_name_is_done_but_for_it(tmp_path, capsys):
     from segment.cli import predict
     from segment.core.cli.command import run

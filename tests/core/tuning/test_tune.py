@@ -292,6 +292,7 @@ def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeyp
     assert found.trials == 3
 
 
+@pytest.mark.heavy
 def test_settings_that_another_process_trains_are_skipped(tmp_path):
     study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
     for _ in range(2):
@@ -348,6 +349,7 @@ def test_studies_of_other_programs_are_left_alone(tmp_path):
         )
 
 
+@pytest.mark.heavy
 def test_a_database_that_vanishes_is_told(tmp_path):
     class Vandal(Silent):
         def advance(self, *args: object) -> None:
@@ -407,6 +409,7 @@ def test_paths_of_databases_are_right_in_any_folder(tmp_path, monkeypatch):
     assert [is_file("sqlite:///study.db"), is_file(server)] == [True, False]
 
 
+@pytest.mark.heavy
 def test_passwords_stay_unsaid(tmp_path):
     with pytest.raises(InputError) as error:
         tune(
@@ -418,6 +421,7 @@ def test_passwords_stay_unsaid(tmp_path):
     assert "hunter2" not in str(error.value) and "bob:***@localhost" in str(error.value)
 
 
+@pytest.mark.heavy
 def test_a_missing_driver_of_a_database_is_named(tmp_path):
     with pytest.raises(
         InputError,
@@ -466,6 +470,7 @@ def test_two_processes_with_one_seed_try_different_settings(tmp_path, kind):
     assert len(set(tried)) == 6
 
 
+@pytest.mark.heavy
 def test_a_trial_that_waits_is_taken_once(tmp_path):
     storage, count = f"sqlite:///{tmp_path}/study.db", 24
     study = open_study(storage, "s", {})
@@ -530,6 +535,7 @@ def test_nothing_but_failures_ends_with_their_reason(tmp_path):
         )
 
 
+@pytest.mark.heavy
 def test_a_folder_with_other_things_and_a_database_that_is_none_are_refused(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"photo.jpg in it is not of a tuning"):

@@ -73,6 +73,7 @@ def test_a_box_in_coordinates_of_the_scene_is_a_window(tmp_path):
     assert "holds the middle of no pixel" in refusal(file, at(3.6, 3.6, 4.4, 4.4).bounds)
 
 
+@pytest.mark.heavy
 @settings(max_examples=40)
 @given(cut=st.floats(1, 59), row=st.floats(1, 39))
 def test_neighbouring_boxes_share_no_pixel_and_leave_none(tmp_path_factory, cut, row):
@@ -155,6 +156,7 @@ triangles = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3
 )
 
 
+@pytest.mark.heavy
 @settings(max_examples=40)
 @given(
     shapes=st.lists(triangles.filter(lambda p: p.area > 0.01), max_size=4),

@@ -66,6 +66,7 @@ polygons = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3)
 )
 
 
+@pytest.mark.heavy
 @settings(max_examples=60)
 @given(
     shapes=st.lists(polygons.filter(lambda p: p.area > 0.01), min_size=1, max_size=8),

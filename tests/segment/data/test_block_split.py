@@ -15,6 +15,7 @@ def grid(rows: int, columns: int, size: int = 64, step: int = 64) -> np.ndarray:
     return np.stack([tops, lefts, tops + size, lefts + size], axis=1)
 
 
+@pytest.mark.heavy
 @settings(max_examples=25)
 @given(
     shape=st.tuples(st.integers(6, 14), st.integers(6, 14)),

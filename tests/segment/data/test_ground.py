@@ -62,6 +62,7 @@ def closest(parts: np.ndarray) -> float:
     return float(distance_transform_cdt(parts != 0)[parts == 1].min()) - 1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("georeferenced", [True, False])
 def test_one_scene_is_divided_by_default(tmp_path, class_table, georeferenced):
     root = cut(tmp_path / "town", class_table, georeferenced)
@@ -77,6 +78,7 @@ def test_one_scene_is_divided_by_default(tmp_path, class_table, georeferenced):
     assert open_tiles(root, DataSettings(tile=TILE), 1).division != division
 
 
+@pytest.mark.heavy
 @settings(max_examples=15)
 @given(
     st.sampled_from([16, 24, 32, 48, 64]),
@@ -139,6 +141,7 @@ def test_a_crop_area_holds_squares_within_its_tiles_only(seed, tile, height, wid
         assert covered[row : row + edge, column : column + edge].all()
 
 
+@pytest.mark.heavy
 def test_a_rare_class_is_in_both_parts(tmp_path, class_table):
     image = np.zeros((384, 384, 3), np.uint8)
     mask = np.zeros((384, 384, 1), np.uint8)
@@ -171,6 +174,7 @@ def test_unlabelled_tiles_are_of_no_part(tmp_path, class_table):
     assert (painted(division, (320, 320))[:, 224:] == -1).all()
 
 
+@pytest.mark.heavy
 def test_tiles_without_a_place_are_refused(tmp_path, class_table):
     root = cut(tmp_path / "town", class_table, georeferenced=False, names="t{}x{}")
     with pytest.raises(InputError, match=r"t0x0\.png: not known where it is.*data\.split=run"):
@@ -192,6 +196,7 @@ def test_scenes_of_one_grid_keep_apart(tmp_path, class_table):
     assert boxes.max(axis=0).tolist() == [288, 608, 320, 640]
 
 
+@pytest.mark.heavy
 def test_two_groups_are_divided_by_group_and_collections_by_their_own_number(tmp_path, class_table):
     cut(tmp_path / "one", class_table, size=256)
     cut(tmp_path / "two" / "a", class_table, size=64)

@@ -117,6 +117,7 @@ def test_squares_hold_their_pixel_within_the_image():
     assert draw_pixel(mask, 7, random) is None
 
 
+@pytest.mark.heavy
 def test_the_labelled_share_and_rare_classes_are_printed(tmp_path, class_table):
     root, lines = rare_scene(tmp_path, class_table, labelled=0.5), Lines()
     settings = [f"data.tile={TILE}", "data.sampling=balanced"]

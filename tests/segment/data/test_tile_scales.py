@@ -36,6 +36,7 @@ def images(data: TrainingData) -> list[np.ndarray]:
     return [pixels.load(pair).image for pair in data.pairs]
 
 
+@pytest.mark.heavy
 def test_tiles_of_16_bits_and_floats(tmp_path: Path, class_table: ClassTable) -> None:
     plain = prepare(write_tiles(tmp_path / "plain", class_table, 1, "uint8"), "data.scale=auto")
     assert plain.scale is None

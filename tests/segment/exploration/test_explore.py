@@ -107,6 +107,7 @@ def test_what_spoils_a_training_is_reported(scenes, class_table, tmp_path):
     )
 
 
+@pytest.mark.heavy
 def test_tables_that_contradict_the_masks_are_reported(scenes, tmp_path):
     (scenes / "classes.json").write_text(
         json.dumps([{"name": "Land", "color": "#111111"}, {"name": "Water", "color": "#222222"}])
@@ -123,6 +124,7 @@ def test_tables_that_contradict_the_masks_are_reported(scenes, tmp_path):
     reports(exploration, "#000000", "few masks hold it")
 
 
+@pytest.mark.heavy
 def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_table, tmp_path):
     save_class_table(class_table, scenes / "classes.yaml")
     (scenes / "scene 0" / "masks" / "p0.png").unlink()
@@ -134,6 +136,7 @@ def test_files_that_do_not_fit_are_listed_and_the_others_explored(scenes, class_
     assert exploration.figures["images"] == 9 and len(exploration.figures["problems"]) == 3
 
 
+@pytest.mark.heavy
 def test_divided_scenes_copies_and_missing_classes_are_reported(tmp_path):
     table = [
         Class(name="land", color="#804000"),
@@ -162,6 +165,7 @@ def test_divided_scenes_copies_and_missing_classes_are_reported(tmp_path):
     assert exploration.figures["ground_sampling_distance"] == [0.3]
 
 
+@pytest.mark.heavy
 def test_groups_that_continue_each_other_are_reported(tmp_path, class_table):
     scene = ground(5, 96, 288)
     for number in range(3):
@@ -181,6 +185,7 @@ def test_groups_that_continue_each_other_are_reported(tmp_path, class_table):
     )
 
 
+@pytest.mark.heavy
 def test_features_of_the_bundled_model_place_the_images(scenes, class_table, tmp_path):
     save_class_table(class_table, scenes / "classes.yaml")
     exploration = found(scenes, tmp_path, model=BUNDLED)
@@ -193,6 +198,7 @@ def test_features_of_the_bundled_model_place_the_images(scenes, class_table, tmp
     )
 
 
+@pytest.mark.heavy
 def test_images_that_the_model_cannot_see_go_without_its_features(tmp_path, class_table):
     for number in range(3):
         write_raster(
@@ -223,6 +229,7 @@ def test_both_runtimes_give_the_same_features():
     assert np.corrcoef(keras.ravel(), openvino.ravel())[0, 1] > 0.98  # that of eight bits
 
 
+@pytest.mark.heavy
 def test_the_command(scenes, tmp_path, capsys):
     arguments = [str(scenes), "--output", str(tmp_path / "report"), "--features"]
     assert run(command.__wrapped__, arguments) == 0
@@ -248,6 +255,7 @@ def reports_nothing(exploration, *words):
     )
 
 
+@pytest.mark.heavy
 def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, class_table):
     root = tmp_path / "flat"
     for part, seeds in (("train", (1, 2, 3)), ("val", (4, 3))):
@@ -263,6 +271,7 @@ def test_parts_without_scenes_are_not_divided_and_their_copies_are(tmp_path, cla
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "folders, divided", [(("train", ""), False), (("val", "test"), False), (("", "val"), True)]
 )
@@ -277,6 +286,7 @@ def test_scenes_are_divided_where_they_are_learned_and_scored(
     )
 
 
+@pytest.mark.heavy
 def test_masks_of_too_many_colours_are_reported(tmp_path):
     mask = np.full((64, 64, 3), WATER, np.uint8)
     mask[:40] = LAND
@@ -291,6 +301,7 @@ def test_masks_of_too_many_colours_are_reported(tmp_path):
     assert "'#804000'" in finding and "'#0000FF'" in finding
 
 
+@pytest.mark.heavy
 def test_values_that_no_class_can_have_are_reported(tmp_path):
     write_raster(tmp_path / "tiles" / "images" / "a.png", ground(0, 64, 64))
     instances = np.full((1, 64, 64), 1000, np.uint16)
@@ -302,6 +313,7 @@ def test_values_that_no_class_can_have_are_reported(tmp_path):
     reports(found(tmp_path / "tiles", tmp_path), "No class table", "value: 3")
 
 
+@pytest.mark.heavy
 def test_masks_of_colours_beside_masks_of_values_are_explored(tmp_path):
     values = np.arange(64 * 64).reshape(64, 64, 1).astype(np.uint8) % 2
     for number, mask in enumerate((values, np.where(values, LAND, WATER).astype(np.uint8))):
@@ -328,6 +340,7 @@ def test_colours_that_are_held_stand_for_no_value():
     )
 
 
+@pytest.mark.heavy
 def test_a_table_that_names_most_is_not_reported_to_ignore_most(tmp_path):
     table = [
         Class(name="land", color="#804000"),
@@ -357,6 +370,7 @@ def test_a_table_that_names_most_is_not_reported_to_ignore_most(tmp_path):
     )
 
 
+@pytest.mark.heavy
 def test_class_tables_that_are_broken_or_disagree_are_reported(tmp_path, class_table):
     for number in range(2):
         write_pair(tmp_path / "t" / f"g{number}", "a", ground(number, 64, 64))
@@ -373,6 +387,7 @@ def test_class_tables_that_are_broken_or_disagree_are_reported(tmp_path, class_t
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "edge, cure", [(100, "data.tile=96,"), (40, "data.tile=32,"), (20, "Cut larger images")]
 )
@@ -387,6 +402,7 @@ def test_the_advised_tile_fits_the_smallest_image(tmp_path, class_table, edge, c
     )
 
 
+@pytest.mark.heavy
 def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, class_table):
     mask = np.full((64, 64, 3), WATER, np.uint8)
     mask[:30] = np.random.default_rng(0).integers(0, 256, (30, 64, 3))
@@ -403,6 +419,7 @@ def test_of_masks_of_many_colours_the_leading_ones_are_kept(tmp_path, class_tabl
     assert len(exploration.figures["undeclared"]) == 100
 
 
+@pytest.mark.heavy
 def test_groups_of_any_name_are_explored(tmp_path, class_table):
     for number in range(3):
         write_pair(tmp_path / "t" / f"g$x_${number}", "p$_$", ground(number, 64, 64))
@@ -410,6 +427,7 @@ def test_groups_of_any_name_are_explored(tmp_path, class_table):
     assert found(tmp_path / "t", tmp_path).figures["images"] == 3
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("value", [-np.finfo(np.float32).max, -9999.0, np.inf])
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_values_that_look_like_nodata_are_reported(tmp_path, class_table, value):
@@ -424,6 +442,7 @@ def test_values_that_look_like_nodata_are_reported(tmp_path, class_table, value)
     )
 
 
+@pytest.mark.heavy
 def test_one_scene_gets_the_advice_of_training(tmp_path, class_table):
     image, mask = two_class_scene(320, 320)
     write_raster(tmp_path / "town" / "images" / "a.png", image)

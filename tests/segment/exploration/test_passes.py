@@ -52,6 +52,7 @@ def reads(monkeypatch):
     return opened, decoded
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("count", [4, 40])
 def test_each_tile_is_opened_twice_and_decoded_once(tiles, reads, count):
     opened, decoded = reads
@@ -65,6 +66,7 @@ def test_each_tile_is_opened_twice_and_decoded_once(tiles, reads, count):
     assert found.masks.masks == count and len(found.pixels.prints) == count
 
 
+@pytest.mark.heavy
 def test_a_division_by_ground_reads_no_tile_again(tiles, reads, tmp_path):
     _, decoded = reads
     explored = explore(tiles(30, 1), tmp_path / "report", DataSettings(tile=48))

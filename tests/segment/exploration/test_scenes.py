@@ -38,6 +38,7 @@ def settings(scene):
     return DataSettings(labels=[labels], tile=TILE, split_seed=5)
 
 
+@pytest.mark.heavy
 def test_windows_are_explored_and_divided_as_in_training(scene, settings, tmp_path):
     found = explore(scene, tmp_path / "report", settings)
     figures = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -54,6 +55,7 @@ def test_windows_are_explored_and_divided_as_in_training(scene, settings, tmp_pa
     assert not figures["neighbours"], "windows of one scene are known to be neighbours"
 
 
+@pytest.mark.heavy
 def test_a_scene_that_training_cannot_divide_is_reported(scene, settings, tmp_path):
     settings = settings.model_copy(update={"tile": 256})
     found = explore(scene, tmp_path / "report", settings)
@@ -73,6 +75,7 @@ def test_labels_that_do_not_fit_are_refused_before_anything_is_written(scene, se
     assert not (tmp_path / "report").exists()
 
 
+@pytest.mark.heavy
 def test_overlapping_windows_count_each_pixel_once(tmp_path, class_table):
     write_raster(tmp_path / "a.tif", ground(1, 70, 70))
     write_raster(tmp_path / "a_mask.tif", np.zeros((70, 70, 1), np.uint8))
@@ -85,6 +88,7 @@ def test_overlapping_windows_count_each_pixel_once(tmp_path, class_table):
     assert explored.figures["images"] == 9 and explored.figures["ignored_pixels"] == 0
 
 
+@pytest.mark.heavy
 def test_a_collection_of_scenes_is_divided_by_its_own_settings(scene, tmp_path):
     one = {
         "path": "in/town.tif",
@@ -107,6 +111,7 @@ def test_a_collection_of_scenes_is_divided_by_its_own_settings(scene, tmp_path):
     assert (tmp_path / "reports" / "town" / "report.html").is_file()
 
 
+@pytest.mark.heavy
 def test_the_command_takes_labels_as_training_does(scene, tmp_path, capsys):
     labels = ["--labels", str(scene.with_name("town_mask.tif"))]
     arguments = [str(scene), "--output", str(tmp_path / "r"), "--set", f"data.tile={TILE}"]

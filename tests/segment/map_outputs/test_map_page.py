@@ -156,6 +156,7 @@ def test_warnings_come_first_and_other_settings_are_shown(
     assert "Other" not in text
 
 
+@pytest.mark.heavy
 def test_noise_in_full_size_stays_a_small_page(make: Callable[..., Any]) -> None:
     """The picture is the worst case: nothing of it can be compressed."""
     text, _, _ = make(size=1200, bands=3)

@@ -138,6 +138,7 @@ def test_each_polygon_has_name_value_and_colour(tmp_path: Path) -> None:
     assert set(fields["class"]) == set(NAMES)
 
 
+@pytest.mark.heavy
 @settings(max_examples=30)
 @given(
     arrays(
@@ -347,6 +348,7 @@ def test_full_disk_is_one_line(tmp_path: Path) -> None:
         assert re.fullmatch(r".*again\.gpkg: cannot be written completely: .*", line)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("count", [20, 45_000])
 def test_geopackages_are_of_a_version_that_older_programs_know(tmp_path: Path, count: int) -> None:
     """Whether they are written at once or in several pieces."""

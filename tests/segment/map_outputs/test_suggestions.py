@@ -142,6 +142,7 @@ def test_counts_that_are_refused():
             check_count(count)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("place", [PLACE, Affine.identity()])
 def test_suggested_windows_are_labelled_and_cut_to_tiles(tmp_path, place):
     """The round trip: polygons drawn in the windows are labels, the windows are labelled areas."""

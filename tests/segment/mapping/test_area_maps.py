@@ -73,6 +73,7 @@ triangles = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3
 )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("factor", [1.0, 0.6, 1.7])
 def test_pixels_of_an_area_are_those_of_the_whole(scene, tmp_path_factory, factor):
     model = PlaceModel(bands=3)
@@ -115,6 +116,7 @@ def test_tiles_outside_the_polygons_are_neither_read_nor_predicted(tmp_path, mon
     assert model.tiles <= 16 and sum(rows) < 700
 
 
+@pytest.mark.heavy
 def test_outputs_cover_the_window_of_the_area(scene, tmp_path):
     model = PlaceModel(bands=3)
     truth = write_raster(

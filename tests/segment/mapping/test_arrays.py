@@ -50,6 +50,7 @@ def assert_same(found: ImageMap, scene: Path, model: FakeModel, **options: Any) 
     assert_array_equal(found.probabilities, expected)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("augment", [False, True])
 def test_arrays_are_mapped_as_files(tmp_path: Path, height: int, width: int, augment: bool) -> None:
@@ -62,6 +63,7 @@ def test_arrays_are_mapped_as_files(tmp_path: Path, height: int, width: int, aug
     assert_same(found, plain, model, augment=augment)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("gsd", [0.1, 0.3, 1.7])
 @pytest.mark.parametrize("nodata", [None, 0])
 def test_resampled_arrays_are_mapped_as_files(
@@ -137,6 +139,7 @@ def test_pil_images_are_turned_upright_and_palettes_become_colours(tmp_path: Pat
     assert_array_equal(found.labels, expected.labels)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("dtype", ["uint16", "int16", ">u2", "float32", "float64", "float16"])
 def test_types_and_layouts_of_arrays(tmp_path: Path, dtype: str) -> None:
     pixels = noise().astype(dtype)

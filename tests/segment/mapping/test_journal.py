@@ -31,6 +31,7 @@ def append(journal: Journal, pixels: np.ndarray, stop: int, step: int) -> None:
         journal.append({CLASSES: pixels[start : min(start + step, stop)]}, {})
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("height", "width", "step"),
     [

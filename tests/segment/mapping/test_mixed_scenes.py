@@ -196,6 +196,7 @@ def mixed_scenes(folder: Path) -> tuple[set[str], dict[str, str]]:
     return mapped, refused
 
 
+@pytest.mark.heavy
 def test_a_folder_of_mixed_scenes_ends_with_all_that_can_be_mapped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

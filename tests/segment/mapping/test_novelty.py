@@ -68,6 +68,7 @@ def test_other_kinds_of_tiles_are_unfamiliar(detector: NoveltyDetector, change: 
     assert np.mean([detector.score(change(tile, random)) > 1 for tile in tiles(50, 4)]) > 0.8
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("bands", "dtype"), [(1, "uint8"), (4, "uint16"), (5, "float32"), (12, "uint16")]
 )
@@ -169,6 +170,7 @@ def test_tiles_are_spread_over_a_scene(height: int, width: int) -> None:
     assert all(second - first >= 256 for some in (tops, lefts) for first, second in pairwise(some))
 
 
+@pytest.mark.heavy
 def test_a_scene_of_another_kind_is_warned_of(detector: NoveltyDetector, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model")
     columns = [np.concatenate(tiles(5, seed)) for seed in range(10, 15)]

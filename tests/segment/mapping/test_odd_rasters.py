@@ -54,6 +54,7 @@ def seen(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
         return *raster.read(), " ".join(notes)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", MAPPED)
 def test_it_is_seen_as_it_looks(tmp_path, name):
     pixels, valid, notes = seen(MAPPED[name](tmp_path / name, PICTURE))

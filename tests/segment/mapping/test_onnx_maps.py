@@ -25,6 +25,7 @@ def read(path: Path) -> np.ndarray:
         return file.read(1)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "options",
     [
@@ -73,6 +74,7 @@ def test_a_reference_is_scored_and_what_was_trained_on_is_not_known(tmp_path):
     assert any("may have been trained on this scene" in note for note in report["notes"])
 
 
+@pytest.mark.heavy
 def test_a_stopped_map_goes_on_and_a_finished_one_is_known(tmp_path, monkeypatch):
     file = write_onnx(tmp_path / "m.onnx", metadata=deepness())
     scene, _ = write_scene(tmp_path / "scene.tif")

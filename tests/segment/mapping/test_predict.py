@@ -57,6 +57,7 @@ def read(path: Path) -> np.ndarray:
         return file.read(1)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("overlap", [0, 0.5, 0.3])
 def test_identity_and_constant_models(
@@ -190,6 +191,7 @@ def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
     assert report["pixels"] == (indices > 0).sum()
 
 
+@pytest.mark.heavy
 def test_a_truth_on_another_grid_scores_as_on_the_scenes(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif", 70, 90, transform=ROTATED)
     truth = (
@@ -365,6 +367,7 @@ def outputs(result: SceneMap) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
 def test_interrupted_work_goes_on_and_ends_the_same(tmp_path: Path, suffix: str) -> None:
     pixels = np.random.default_rng(1).integers(1, 255, (275, 101, 3), np.uint8)
@@ -393,6 +396,7 @@ def test_interrupted_work_goes_on_and_ends_the_same(tmp_path: Path, suffix: str)
     assert 0 < model.tiles < 0.8 * whole.tiles
 
 
+@pytest.mark.heavy
 def test_only_the_same_work_goes_on(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif", 200, 40)
     changes: list[dict[str, object]] = [
@@ -528,6 +532,7 @@ def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
     assert model.tiles
 
 
+@pytest.mark.heavy
 @given(st.data())
 @settings(max_examples=15)
 def test_a_window_alone_equals_the_same_window_of_the_map(data: st.DataObject) -> None:

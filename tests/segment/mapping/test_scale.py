@@ -55,6 +55,7 @@ def assert_windows_are_the_whole(
         np.testing.assert_array_equal(alone, whole[top : top + height, left : left + width])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("pixel", "known", "seen"),
     [
@@ -109,6 +110,7 @@ def test_no_resample_maps_pixels_as_they_are(tmp_path: Path, pixel: float) -> No
     ] == ([] if pixel == 0.3 else [True])
 
 
+@pytest.mark.heavy
 def test_a_model_of_one_known_size_is_shown_pixels_as_they_are(tmp_path: Path) -> None:
     """As long as no range is known, a note advises --resample, which helps; beyond what that
     bridges it warns.
@@ -132,6 +134,7 @@ def test_a_model_of_one_known_size_is_shown_pixels_as_they_are(tmp_path: Path) -
         np.testing.assert_array_equal(classes(found), classes(plain))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("pixel", "resample", "seen", "most"),
     [
@@ -167,6 +170,7 @@ def test_however_far_its_pixels_are_a_scene_is_mapped_with_a_warning(
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["scene.png", "scene.jpg", "scene.tif", "placed.tif"])
 @pytest.mark.parametrize("gsd", [0.02, 0.13, 3.0, 50.0])
 def test_gsd_states_what_a_file_without_a_crs_does_not(
@@ -357,6 +361,7 @@ def test_pixels_that_there_are_not_are_refused(tmp_path: Path, gsd: Any) -> None
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.heavy
 def test_a_stopped_map_that_is_resampled_by_default_goes_on_and_ends_the_same(
     tmp_path: Path,
 ) -> None:
@@ -392,6 +397,7 @@ def test_a_map_of_another_scale_is_another_map(tmp_path: Path) -> None:
             predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32, **change)
 
 
+@pytest.mark.heavy
 def test_tiny_and_narrow_scenes_keep_a_pixel(tmp_path: Path) -> None:
     for shape in ((1, 1), (1, 90), (75, 2), (17, 17)):
         for gsd in (0.001, 7.0, 500.0):
@@ -403,6 +409,7 @@ def test_tiny_and_narrow_scenes_keep_a_pixel(tmp_path: Path) -> None:
             ) == {30}
 
 
+@pytest.mark.heavy
 def test_the_command_takes_three_ways_and_a_pixel_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def gradient(height: int = 60, width: int = 90) -> np.ndarray:
     return np.stack([rows + 2 * columns] * 3, axis=2).astype(np.uint8)
 
 
+@pytest.mark.heavy
 def test_a_scene_maps_like_its_8_bits(tmp_path: Path) -> None:
     pixels = gradient()
     model = Brightness()
@@ -143,6 +144,7 @@ def test_resampled_scenes(tmp_path: Path) -> None:
     assert (found == plain).mean() > 0.9
 
 
+@pytest.mark.heavy
 def test_a_stopped_map_goes_on_with_the_same_scale_alone(tmp_path: Path) -> None:
     deep = gradient(200, 60).astype(np.uint16) * 20
     scene = write_raster(tmp_path / "scene.tif", deep)
@@ -168,6 +170,7 @@ def test_a_stopped_map_goes_on_with_the_same_scale_alone(tmp_path: Path) -> None
     assert whole.report["scale"]["origin"].startswith("0.5 % and 99.5 %")
 
 
+@pytest.mark.heavy
 def test_halves_mapped_by_one_command_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

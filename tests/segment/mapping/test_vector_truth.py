@@ -52,6 +52,7 @@ def shapes_and_names(count: int = 30) -> tuple[list[shapely.Geometry], list[str]
     return drawn, names
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("crs", ["EPSG:32640", "EPSG:4326"])
 @pytest.mark.parametrize("order", ["last", "smaller"])
 def test_scores_are_those_of_the_shapes_burned_at_once(
@@ -103,6 +104,7 @@ def test_scores_are_those_of_the_shapes_burned_at_once(
         predict_scene(image, PlaceModel(), tmp_path / "b", **(options | {"boundary_width": 4}))
 
 
+@pytest.mark.heavy
 @settings(max_examples=25)
 @given(
     shapes=st.lists(

@@ -27,6 +27,7 @@ class LopsidedModel(FakeModel):
         return (right * sureness + (1 - right) * (1 - sureness)).astype(np.float32)
 
 
+@pytest.mark.heavy
 def test_flips_and_turns_are_averaged_on_request(tmp_path):
     indices = np.random.default_rng(0).integers(0, 2, (32, 32, 1), np.uint8)
     write_raster(tmp_path / "tiles" / "images" / "a.png", indices)
@@ -45,6 +46,7 @@ def test_flips_and_turns_are_averaged_on_request(tmp_path):
     )
 
 
+@pytest.mark.heavy
 def test_boundaries_are_scored_in_each_tile_by_itself(tmp_path):
     random = np.random.default_rng(0)
     found = Boundaries(["building", "land"], width=2)
