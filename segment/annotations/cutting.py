@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.label_layers import LabelLayers, stack_labels
+from segment.annotations.label_source import open_mask_of_scene
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.disk import writable
 from segment.core.errors import InputError, counted
 from segment.core.labels.classes import IGNORED, ClassTable, load_class_table, save_class_table
 from segment.core.labels.mask_values import decode_values
-from segment.core.labels.masks import Mask, open_mask
+from segment.core.labels.masks import Mask
 from segment.core.outputs import staged
 from segment.core.progress import Progress
 from segment.core.quiet_warnings import without_warnings
@@ -176,7 +177,8 @@ def _open_labels(
         return
     file = Path(classes) if classes is not None else Path(labels).parent / "classes.yaml"
     class_table = load_class_table(file) if classes is not None or file.is_file() else None
-    with open_mask(Path(labels), scene, "scene") as mask:
+    cure = "Name it with --labels, and the field of their classes with --field NAME"
+    with open_mask_of_scene(Path(labels), scene, cure) as mask:
         notes = mask.alignment.lines(str(labels), "scene")
         if class_table is not None:
             reading = choose_reading(class_table, census_of_rows(mask))

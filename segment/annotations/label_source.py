@@ -100,17 +100,39 @@ def open_labels(
             raise InputError(_with_truth_options(str(error))) from error
         yield replace(burned, notes=[_with_truth_options(note) for note in burned.notes])
         return
+    cure = "Name the field of their classes with --truth-field NAME"
+    with open_mask_of_scene(labels, scene, cure) as mask:
+        yield mask
+
+
+@contextmanager
+def open_mask_of_scene(mask: Path | Source, scene: Raster, cure: str) -> Iterator[Mask]:
+    """Opens a mask on the grid of a scene.
+
+    Args:
+        mask: The mask.
+        scene: The open scene.
+        cure: How to name the field of classes, where the file holds shapes.
+
+    Yields:
+        The open mask.
+
+    Raises:
+        InputError: If it cannot be opened, holds shapes, has other bands, or does not fit the
+            scene.
+    """
     with ExitStack() as stack:
         try:
-            mask = stack.enter_context(open_mask(labels, scene, "scene"))
+            opened = stack.enter_context(open_mask(mask, scene, "scene"))
         except InputError as error:
-            if (fields := fields_of(Path(labels.path))) is None:
+            path = mask if isinstance(mask, Path) else Path(mask.path)
+            if (fields := fields_of(path)) is None:
                 raise
+            named = ", ".join(fields[:8]) or "none"
             raise InputError(
-                f"{labels.path}: holds shapes, not pixels. Name the field of their classes with"
-                f" --truth-field NAME. It has: {', '.join(fields[:8]) or 'none'}."
+                f"{path}: holds shapes, not pixels. {cure}. It has: {named}."
             ) from error
-        yield mask
+        yield opened
 
 
 def _with_truth_options(message: str) -> str:

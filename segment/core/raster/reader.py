@@ -233,4 +233,6 @@ def readable(path: object) -> Iterator[None]:
     except RasterioError as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
         cure = "Check that it can be reached." if "://" in str(path) else "Get a whole copy."
+        if "not recognized as being in a supported file format" in problem:
+            problem, cure = "no format that GDAL reads", "Check that it is an image, and whole."
         raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segment.annotations.label_layers import LabelLayers, stack_labels
+from segment.annotations.label_source import open_mask_of_scene
 from segment.annotations.vector_labels import VectorLabels
-from segment.annotations.vector_layer import fields_of
 from segment.core.errors import InputError
 from segment.core.inputs.named_scenes import find_sources
-from segment.core.labels.alignment import Alignment
 from segment.core.labels.classes import ClassTable, load_class_table
-from segment.core.labels.masks import open_mask
 from segment.core.raster.opening import read_info
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import SUFFIXES
@@ -84,7 +82,9 @@ def find_scenes(
                 pairs.append(Pair(file, vectors[0].path, group, None, info, scene=reading))
                 continue
             mask = _mask_of(file, Path(root, labels[0].path))
-            alignment = _align(mask, raster)
+            cure = "Name the field of their classes in labels.field"
+            with open_mask_of_scene(mask, raster, cure) as opened:
+                alignment = opened.alignment
             first = scene_of.setdefault(mask, file)
             if first != file and not (info.ground and read_info(mask).ground):
                 raise InputError(
@@ -133,20 +133,6 @@ def _mask_of(scene: Path, labels: Path) -> Path:
             f"{labels}: one mask of the name {scene.stem} is needed for {scene}. Found {found}."
         )
     return masks[0]
-
-
-def _align(mask: Path, scene: Raster) -> Alignment:
-    """Checks that a mask fits a scene."""
-    try:
-        with open_mask(mask, scene, "scene") as opened:
-            return opened.alignment
-    except InputError as error:
-        if (fields := fields_of(mask)) is None:
-            raise
-        raise InputError(
-            f"{mask}: holds shapes, not pixels. Name the field of their classes in labels.field."
-            f" It has: {', '.join(fields[:8]) or 'none'}."
-        ) from error
 
 
 def _table_beside(mask: Path, scene: Path) -> ClassTable | None:

@@ -12,6 +12,7 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
+from segment.annotations.cutting import cut_scene
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from tests.segment.annotations.test_vector_labels import PLACE, at, box, burned, scene, write
@@ -135,3 +136,19 @@ def test_widths_are_numbers_above_0(tmp_path, width):
     path = write(tmp_path / "labels.gpkg", [line, box(20, 20, 30, 30)], kind=["a", "b"])
     with pytest.raises(InputError, match=f"each width is a number above 0. Received {width}"):
         burned(scene(tmp_path), labels(path, width=width))
+
+
+@pytest.mark.parametrize("name", ["labels.gpkg", "labels.geojson", "labels.shp"])
+def test_shapes_given_as_a_mask_are_named_as_such(tmp_path, name):
+    path = write(tmp_path / name, [box(0, 0, 9, 9)], kind=["a"])
+    with pytest.raises(InputError, match="holds shapes, not pixels.*--labels.*--field.*: kind"):
+        cut_scene(scene(tmp_path), path, tmp_path / "tiles", 32)
+    assert not (tmp_path / "tiles").exists()
+
+
+@pytest.mark.parametrize("content", [b"no picture", b"", b"{}"])
+def test_a_mask_that_is_neither_is_not_called_a_part_of_a_copy(tmp_path, content):
+    path = tmp_path / "labels.tif"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="no format that GDAL reads. Check that it is an image"):
+        cut_scene(scene(tmp_path), path, tmp_path / "tiles", 32)
