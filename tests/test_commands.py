@@ -79,6 +79,7 @@ def test_importing_a_package_loads_nothing_heavy(package):
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [

@@ -478,6 +478,7 @@ def test_fifty_uploads_at_once_are_all_answered(client, tmp_path):
     assert answers == [["dark"] if level == 40 else ["bright"] for level in levels]
 
 
+@pytest.mark.slow
 def test_files_that_are_too_large_are_not_taken(tmp_path, models):
     with Server(port=0, models=models, max_upload="20KB") as small:
         client = gradio_client.Client(small.url, verbose=False)
@@ -488,6 +489,7 @@ def test_files_that_are_too_large_are_not_taken(tmp_path, models):
             client.predict([gradio_client.handle_file(image)], api_name="/classify")
 
 
+@pytest.mark.slow
 def test_idle_and_broken_uploads_leave_nothing(tmp_path, models, monkeypatch):
     """Ten idle sockets that announce as much as there is room for: others upload meanwhile, and
     they are answered.
@@ -528,6 +530,7 @@ def _impatient(self) -> None:
     self.limits, self._open = Limits(stall=0.5, drain=0.1), Counter()
 
 
+@pytest.mark.slow
 def test_what_the_app_cannot_start_with_is_told(tmp_path):
     with pytest.raises(InputError, match="--models: .* holds no model folder"):
         Server(port=0, models=tmp_path)

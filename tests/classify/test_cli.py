@@ -51,6 +51,7 @@ def work(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_images_are_named(work, tmp_path, capsys):
     images = [work / "data" / "snow" / "1.png", work / "data" / "sand" / "2.png"]
     assert call("predict", *images, "--model", work / "run") == 0
@@ -126,6 +127,7 @@ def test_a_scene_is_labelled_cell_by_cell(work, tmp_path, capsys):
     assert pyogrio.read_info(tmp_path / "scene_labels.gpkg", layer="labels")["features"] == 8
 
 
+@pytest.mark.slow
 def test_scores_and_the_int8_form(work, tmp_path, capsys):
     assert (
         call(

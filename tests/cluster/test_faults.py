@@ -100,6 +100,7 @@ def test_workers_that_are_killed_have_their_blocks_done_elsewhere(
     assert_same_files(scene.parent / "alone", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     tmp_path: Path, own_cluster: Cluster, scene: Path, model: Path
 ) -> None:

@@ -158,6 +158,7 @@ def test_workers_that_die_or_come_late_leave_a_study_with_its_trials(
     assert len({trial.user_attrs["worker"][1] for trial in found}) >= 2
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     tmp_path: Path, data: Path, wait: Path, own_cluster: Cluster
 ) -> None:
@@ -184,6 +185,7 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     assert states(tmp_path / "out") == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_that_a_command_started(tmp_path: Path, data: Path, wait: Path) -> None:
     process = command(data, tmp_path / "out", "local:2")
     wait_for_trials(process, tmp_path / "out", 2)
@@ -201,6 +203,7 @@ def test_ctrl_c_ends_all_that_a_command_started(tmp_path: Path, data: Path, wait
     ] == [("FAIL", None)] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_trainings_end_with_the_command_where_workers_live_on(
     tmp_path: Path, data: Path, wait: Path, own_cluster: Cluster, end: signal.Signals

@@ -141,6 +141,7 @@ def test_a_run_that_ended_while_another_read_its_data_is_not_replaced(tmp_path):
     assert names(tmp_path) == ["first"]
 
 
+@pytest.mark.slow
 def test_a_killed_training_stands_in_no_ones_way(tmp_path):
     output = tmp_path / "runs" / "first"
     settings = "__import__('segment.config', fromlist=['Config']).Config()"

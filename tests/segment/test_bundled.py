@@ -55,6 +55,7 @@ def test_it_is_small_and_says_what_it_is():
     assert_fit_to_bundle(BUNDLED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["keras", "openvino"])
 def test_it_maps_an_unseen_town(town, tmp_path, runtime):
     result = predict_scene(

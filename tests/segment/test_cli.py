@@ -117,6 +117,7 @@ def test_the_commands_in_a_row(work, capsys):
         assert (file.shape, file.crs, file.transform) == (scene.shape, scene.crs, scene.transform)
 
 
+@pytest.mark.slow
 def test_openvino_maps_without_keras(work, tmp_path):
     shutil.copytree(work / "run", tmp_path / "run")
     assert call("export", tmp_path / "run") == 0
@@ -196,6 +197,7 @@ def test_a_killed_command_goes_on_where_it_was(work, tmp_path):
         ).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_several_scenes_go_past_a_broken_one_and_on_where_they_were(work, tmp_path, capsys):
     for name in "abc":
         shutil.copy(work / "town1" / "scene.tif", tmp_path / f"{name}.tif")

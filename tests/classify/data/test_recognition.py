@@ -60,6 +60,7 @@ def test_pixels_are_counted_by_what_the_training_did_with_them(trained, tmp_path
         assert bool(lines) == any(shares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["renamed", "other class", "GeoTIFF", "with alpha"])
 def test_copies_are_known_by_their_pixels(trained, tmp_path, kind):
     data, run = trained

@@ -23,6 +23,7 @@ def feed(size: int = 64, count: int = 2) -> dict[str, np.ndarray]:
     return {"pixels": pixels, "label": np.eye(3, dtype=np.float32)[np.arange(count) % 3]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 128, 256])
 @pytest.mark.parametrize("kind", ["variational", "plain"])
 def test_pictures_come_back_at_their_size(size, kind):

@@ -253,6 +253,7 @@ def write_layout(root: Path, layout: str) -> list[Path]:
     return [root / "data"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["filled", "data"])
 @pytest.mark.parametrize(
     "layout", ["class folders", "two", "parts", "no val", "train beside others"]
@@ -297,6 +298,7 @@ def test_the_split_is_the_same_whatever_its_seeds(tmp_path):
         assert split(data, seed=0, val_seed=seed) == split([*data, output], seed=0, val_seed=seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "counts, label_map, expected",
     [

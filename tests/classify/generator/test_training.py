@@ -73,6 +73,7 @@ def work(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_run_describes_itself(work):
     folder = work / "run"
     info = yaml.safe_load((folder / "model.yaml").read_text())

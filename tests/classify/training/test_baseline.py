@@ -64,6 +64,7 @@ def test_it_answers_as_scikit_learn_does_and_is_stored(tmp_path):
     np.testing.assert_array_equal(again.predict(images, verbose=0), answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classifier", ["logistic", "svm"])
 @pytest.mark.parametrize(
     "labels, multi_label",
@@ -84,6 +85,7 @@ def test_labels_it_was_fitted_to_are_given_again(classifier, labels, multi_label
     assert (given == truth).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_training_it_takes_a_setting_and_networks_are_compared_with_it(tmp_path):
     write_shades(tmp_path / "data", {"dark": 60, "bright": 150}, 24, spread=20, size=40)
     size = ["data.size=32", "data.resize=32"]

@@ -37,6 +37,7 @@ def trained(tmp_path_factory) -> tuple[Path, Path]:
     return root / "data", root / "run"
 
 
+@pytest.mark.slow
 def test_the_test_of_the_training_is_found_again_and_scores_the_same(trained, tmp_path):
     data, run = trained
     report = json.loads((run / "report.json").read_text())
@@ -175,6 +176,7 @@ SENTINEL = [
 ]
 
 
+@pytest.mark.slow
 def test_thirteen_bands_tell_what_rgb_does_not_show(sentinel, tmp_path, no_pictures):
     settings = config(*SENTINEL, "training.epochs=5")
     run = train(sentinel, tmp_path / "run", settings)
@@ -188,6 +190,7 @@ def test_thirteen_bands_tell_what_rgb_does_not_show(sentinel, tmp_path, no_pictu
     assert run.test.report["images"] == 80 and run.test.report["accuracy"] >= 0.95
 
 
+@pytest.mark.slow
 def test_rgb_alone_does_not_tell_them(sentinel, tmp_path, no_pictures):
     run = train(
         sentinel,
@@ -219,6 +222,7 @@ def test_a_model_that_leaves_a_band_out_reads_the_whole_files(sentinel, tmp_path
     assert again.report == run.test.report and again.report["accuracy"] >= 0.95
 
 
+@pytest.mark.slow
 def test_images_of_more_bands_are_scored_by_those_that_are_named(trained, tmp_path):
     data, run = trained
     for file in data.rglob("*.png"):
@@ -236,6 +240,7 @@ def test_images_of_more_bands_are_scored_by_those_that_are_named(trained, tmp_pa
     )
 
 
+@pytest.mark.slow
 def test_images_that_training_left_out_are_left_out_again(trained, tmp_path, no_pictures):
     shutil.copytree(trained[0], tmp_path / "data")
     for number in range(20):
@@ -265,6 +270,7 @@ def test_a_part_is_drawn_of_the_images_that_training_had_only(trained, tmp_path)
     assert len(evaluate(fixed, run, part="test").images) == 6
 
 
+@pytest.mark.slow
 def test_preprocessing_goes_with_the_model(trained, tmp_path, no_pictures):
     """What training did to pixels is done wherever the model is used, whoever uses it."""
     (data, _), run = trained, tmp_path / "run"
@@ -308,6 +314,7 @@ def test_preprocessing_goes_with_the_model(trained, tmp_path, no_pictures):
     assert np.abs(forgotten - found.scores.probabilities).max() > 0.01
 
 
+@pytest.mark.slow
 def test_what_training_left_out_does_not_stop_an_export(tmp_path, no_pictures):
     for label, name in enumerate(("field", "river")):
         write_class(tmp_path / "data" / name, label, 10)
@@ -317,6 +324,7 @@ def test_what_training_left_out_does_not_stop_an_export(tmp_path, no_pictures):
     assert (exported.calibrated, exported.scored) == (12, 8), "trained on, and new"
 
 
+@pytest.mark.slow
 def test_bands_that_files_name_may_come_in_another_order(tmp_path, no_pictures):
     for label, name in enumerate(("field", "river")):
         for seed in range(10):

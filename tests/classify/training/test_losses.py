@@ -43,6 +43,7 @@ TRUTHS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 @pytest.mark.parametrize("kind", TRUTHS)
 def test_value_and_gradient(kind, smoothing, probabilities):

@@ -151,6 +151,7 @@ def test_the_temperature_is_fitted_to_validation_and_applied(finished):
     np.testing.assert_allclose(warm.scores.probabilities, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_replaced_unless_asked_to(finished, tmp_path, no_pictures):
     data, output = finished
     with pytest.raises(InputError, match="--overwrite"):
@@ -187,6 +188,7 @@ def phases(file: Path, *more: str) -> Config:
     )
 
 
+@pytest.mark.slow
 def test_pretrained_layers_stay_in_the_first_phase(
     class_folders, pretrained, tmp_path, no_pictures
 ):
@@ -272,6 +274,7 @@ def test_the_same_seed_trains_the_same_model_and_breaks_change_nothing(
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_trains_another_model(class_folders, tmp_path, no_pictures):
     data = write_parts(tmp_path / "data", {"train": 6, "val": 3})
     runs = [
@@ -335,6 +338,7 @@ def test_resume_refuses_what_would_not_be_the_same_run(finished, tmp_path):
         train(data, tmp_path / "other", settings, resume=True)
 
 
+@pytest.mark.slow
 def test_joined_collections_with_a_label_map(class_folders, tmp_path, no_pictures):
     first = class_folders(6, name="first")
     second = class_folders(8, name="second", classes=("plots", "streams", "clouds"))
@@ -352,6 +356,7 @@ def test_joined_collections_with_a_label_map(class_folders, tmp_path, no_picture
     assert evaluate([second], run.folder).report["images"] == 16
 
 
+@pytest.mark.slow
 def test_several_labels_an_image(labels_csv, tmp_path):
     data = labels_csv(10)
     run = train(
@@ -382,6 +387,7 @@ def test_several_labels_an_image(labels_csv, tmp_path):
     assert (run.folder / "report.html").read_text().count("data:image/") >= 9
 
 
+@pytest.mark.slow
 def test_images_without_any_label_are_learned_too(labels_csv, tmp_path, no_pictures):
     run = train(
         labels_csv() / "labels.csv",
@@ -392,6 +398,7 @@ def test_images_without_any_label_are_learned_too(labels_csv, tmp_path, no_pictu
     assert not all(image.labels for image in run.validation.images)
 
 
+@pytest.mark.slow
 def test_a_test_part_without_any_label_has_no_score(labels_csv, tmp_path, no_pictures):
     table = labels_csv() / "labels.csv"
     header, *rows = table.read_text().splitlines()
@@ -419,6 +426,7 @@ def test_a_test_part_without_any_label_has_no_score(labels_csv, tmp_path, no_pic
         )
 
 
+@pytest.mark.slow
 def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path, no_pictures):
     data = write_parts(tmp_path / "data", {"train": 6, "val": 3})
     bad, twin = data / "train" / "field" / "bad.png", data / "val" / "river" / "copy.png"
@@ -449,6 +457,7 @@ def test_unreadable_images_and_duplicates_are_in_the_report(tmp_path, no_picture
     assert "<td>Left out as unreadable</td><td>1</td>" in page
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_and_keeps_a_float32_model(
     class_folders, pretrained, tmp_path, no_pictures
 ):
@@ -605,6 +614,7 @@ def test_data_folders_are_of_one_kind(class_folders, labels_csv, tmp_path):
         train([class_folders(), labels_csv()], tmp_path / "run", config())
 
 
+@pytest.mark.slow
 def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(
     class_folders, tmp_path, no_pictures
 ):
@@ -623,6 +633,7 @@ def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "data") == ["run"]
 
 
+@pytest.mark.slow
 def test_a_refused_resume_leaves_the_settings(class_folders, tmp_path, no_pictures):
     data = class_folders()
     train(data, tmp_path / "run", config("training.epochs=1"))

@@ -36,6 +36,7 @@ def test_equal_answers_are_all_kept() -> None:
     assert threshold <= 0.7 and limit == 2.0
 
 
+@pytest.mark.slow
 def test_training_finds_when_answers_are_unsure(
     tmp_path: Path, class_folders: Callable[..., Path], no_pictures: None
 ) -> None:

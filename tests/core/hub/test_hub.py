@@ -112,6 +112,7 @@ def test_the_card_states_what_the_model_folder_does():
     assert f"| {info.scores['test']['mean_jaccard']:.3f} |" in body
 
 
+@pytest.mark.slow
 def test_the_folder_is_a_model_folder_and_is_not_overwritten(tmp_path):
     export = export_for_hub(BUNDLED, tmp_path / "upload")
     assert 10 < export.megabytes < 40
@@ -129,6 +130,7 @@ def test_models_are_loaded_by_name_from_python_and_commands(hub):
         segment.predict_scene("scene.tif", "hf://nobody/nothing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", [segment, classify])
 def test_both_packages_export_for_a_hub(package, tmp_path):
     bundled = import_module(f"{package.__name__}.bundled").BUNDLED

@@ -158,6 +158,7 @@ def assert_read_exactly(mask: Path, image: Path, values: np.ndarray) -> None:
     np.testing.assert_array_equal(found[compared], values[row[compared], column[compared]])
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.parametrize("most", [1 << 22, 900, 1])
 def test_any_window_is_that_of_the_whole(

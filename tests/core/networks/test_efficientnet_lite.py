@@ -102,6 +102,7 @@ def test_any_size_and_bands(rows, columns, bands):
     assert features.shape == (1, -(-rows // 32), -(-columns // 32), 320)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npz", "pickles", "archive", "safetensors"])
 def test_weights_in_pytorchs_layout_reach_their_layers(form, drawn, tmp_path):
     stored = as_torch(drawn)

@@ -119,6 +119,7 @@ def test_minutes_become_steps(minutes, pace, phases, epochs, steps, lengths):
     assert found.warmup_epochs == pytest.approx(0.5 * epochs / sum(phases))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 2])
 def test_minutes_are_kept_in_the_run_and_repeated_exactly(tmp_path, stop):
     whole = small_network()
@@ -139,6 +140,7 @@ def test_minutes_are_kept_in_the_run_and_repeated_exactly(tmp_path, stop):
     assert same_weights(whole, plain)
 
 
+@pytest.mark.slow
 def test_a_slower_machine_trains_fewer_steps(tmp_path):
     kept = []
     for seconds in (1.0, 3.0):

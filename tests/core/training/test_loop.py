@@ -105,6 +105,7 @@ class Attempt:
         )
 
 
+@pytest.mark.slow
 def test_phases_follow_each_other_with_their_own_layers_and_rates(tmp_path):
     training = Attempt(tmp_path)
     start = training.network.get_layer("first").get_weights()[0]

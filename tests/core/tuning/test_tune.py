@@ -176,6 +176,7 @@ def test_the_defaults_are_tried_first_where_they_lie_in_the_space(tmp_path):
     assert study_of(tmp_path / "in").trials[0].params == first
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 def test_repeats_have_seeds_of_their_own_and_their_mean_counts(tmp_path):
     found = tune(TASK, tmp_path / "t", SPACE, Search(trials=2, repeats=3, confirmations=1))
@@ -499,6 +500,7 @@ def test_processes_that_open_a_new_study_at_once_all_get_it(tmp_path):
     assert [process.returncode for process in begun] == [0] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_study_goes_on(
     tmp_path,

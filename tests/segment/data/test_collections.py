@@ -284,6 +284,7 @@ def test_images_of_all_collections_are_alike(two, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_reports_show_the_collections_of_a_part(two, tmp_path):
     listed = "[{path: both}, {path: ponds, weight: 0, classes: {pond: water, other: [land, road]}}]"
     run = segment.train(None, tmp_path / "run", settings(two, f"data.collections={listed}"))
@@ -291,6 +292,7 @@ def test_reports_show_the_collections_of_a_part(two, tmp_path):
     assert "nan" not in str(run)
 
 
+@pytest.mark.slow
 def test_exploring_takes_the_same_config(two, tmp_path):
     found = explore_collections(tmp_path / "look", settings(two).data, model=None)
     assert list(found) == ["both", "ponds"]
@@ -462,6 +464,7 @@ def test_a_part_that_only_sets_label_has_no_score_in_reports(two):
     assert "nan" not in str(Evaluation(confusion, [], [], {"ponds": confusion}))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_its_collections_were_moved_to(two, tmp_path, no_pictures):
     segment.train(None, tmp_path / "run", settings(two, "data.collections=[{path: both}]"))
     (two / "elsewhere").mkdir()

@@ -367,6 +367,7 @@ def test_resampling_maps_at_the_models_pixels_on_the_scenes_grid(tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.parametrize("pixel", [2.0, 4.0, 5.9])
 def test_resampling_of_coarse_scenes_passes_over_rows_rightly(tmp_path: Path, pixel: float) -> None:
@@ -439,6 +440,7 @@ def test_resampling_needs_pixel_sizes(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 def test_a_strip_passes_few_modules_on_its_way_to_the_rows(tmp_path: Path) -> None:
     """From reading a strip of a scene to writing its rows, so that the way can be read in one

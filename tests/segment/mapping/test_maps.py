@@ -268,6 +268,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
 def test_full_disk_is_an_error_and_leaves_no_outputs(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_what_was_stopped_ends_the_same(history, images, teacher, tmp_path):
     assert learn(images, teacher, tmp_path / "parts", resume=True) == history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student, depths", [("resnet18", 4), ("efficientnet_lite0", 4)])
 def test_the_whole_of_an_efficientnet_lite_can_be_imitated(student, depths):
     teacher, learner = (

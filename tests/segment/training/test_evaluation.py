@@ -97,6 +97,7 @@ def test_an_output_below_a_file_is_told_before_the_work(tmp_path):
     assert model.tiles == 0
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 def test_the_command_prints_scores_and_no_more(tile_folder):
     """Where Keras starts, to look for a GPU, what TensorFlow prints is not shown."""

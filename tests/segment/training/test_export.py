@@ -127,6 +127,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture, backbone, tile, bands, dtype",
     [
@@ -193,6 +194,7 @@ def test_an_export_is_announced_used_and_replaced_when_asked(small):
     assert tree(small).keys() == before.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("earlier", [False, True])
 @pytest.mark.parametrize(
     "fails", ["convert_to_openvino", "save_openvino", "save_model_info", "the last save_model_info"]
@@ -270,6 +272,7 @@ def test_tiles_that_a_network_cannot_compute_are_refused_in_one_line():
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
     told = Told()
     result = export_model(small, int8=tile_folder(groups=3, count=3), progress=told)
@@ -450,6 +453,7 @@ def as_geodeep_feeds(batch: np.ndarray) -> np.ndarray:
     return batch.transpose(0, 3, 1, 2).astype(np.float32) / (float(whole.max) - float(whole.min))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bands, dtype, classes, swapped",
     [
@@ -547,6 +551,7 @@ def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
         )
 
 
+@pytest.mark.slow
 def test_geodeep_maps_a_scene_as_we_do(small, tmp_path):
     """A real client: its map is ours, but for the 5 x 5 median filter that it smooths all maps
     with.
@@ -602,6 +607,7 @@ def test_the_command_is_quiet_and_tells_nobody(small, tile_folder, tmp_path):
     assert yaml.safe_load((small / "model.yaml").read_text())["openvino"]["precision"] == "int8"
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing(small):
     """A limit on file sizes stands in for the full disk: writes fail half way, as they
     would there.

@@ -40,6 +40,7 @@ def head_of(folder, names):
     return built, weighted_layers(built.network)[-1].get_weights()
 
 
+@pytest.mark.slow
 def test_a_head_is_taken_over_by_the_names_of_classes(tmp_path):
     kernel, bias = run_folder(tmp_path / "first", ["land", "water", "road"])
     built, head = head_of(tmp_path / "first", ["land", "water", "road"])

@@ -60,6 +60,7 @@ def test_every_family_builds_and_reloads_in_safe_mode(backbone, tmp_path):
     assert_reloads(network, pixels(), tmp_path / "m.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)]
 )
@@ -150,6 +151,7 @@ def test_carried_over_weights_answer_grey_as_rgb_does():
     assert carry_over(kernel, (5, 5, 3, 8)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["resnet18", "seresnet18"])
 @pytest.mark.parametrize("form", ["npz", "h5", "keras"])
 def test_weights_load_from_files_by_name(backbone, form, tmp_path):
@@ -189,6 +191,7 @@ def test_weights_load_from_files_by_name(backbone, form, tmp_path):
             np.testing.assert_array_equal(w, v)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["unet", "linknet"])
 @pytest.mark.parametrize("classes", [4, 6])
 def test_a_whole_network_starts_from_another(architecture, classes, tmp_path):
@@ -287,6 +290,7 @@ def test_weights_of_another_backbone_are_refused(tmp_path):
         build(backbone="resnet18", encoder_weights=str(tmp_path / "broken.npz"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture, tile", [("unet", 64), ("fpn", 64), ("linknet", 64), ("pspnet", 96)]
 )

@@ -117,6 +117,7 @@ def test_tiles_are_scored_and_notes_are_printed(tmp_path, tile_folder):
     assert any(line.startswith("note: The model was trained elsewhere") for line in lines)
 
 
+@pytest.mark.slow
 def test_our_own_onnx_files_are_models_too(tmp_path):
     file = segment.export_model(BUNDLED, "onnx", output=tmp_path / "own.onnx").path
     ours, found = segment.load_model(BUNDLED, "keras"), segment.load_model(file)
@@ -127,6 +128,7 @@ def test_our_own_onnx_files_are_models_too(tmp_path):
     assert found.info.preprocess == ours.info.preprocess
 
 
+@pytest.mark.slow
 def test_a_trained_network_maps_the_same_classes_in_int8(tmp_path):
     pytest.importorskip("tf2onnx")
     info, edge = load_model_info(BUNDLED), 256
