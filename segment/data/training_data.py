@@ -144,7 +144,7 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of tiles, split, classes and pixels; a resumed run must find the same."""
+        """Digest of tiles, split, classes, pixels and labels; a resumed run must have the same."""
         places = [
             (part, patch.pair.group, patch.pair.image.name, patch.row, patch.column)
             for part in PARTS
@@ -161,7 +161,7 @@ class TrainingData:
             found += (self.labels.sets, [one.codes.tolist() for one in self.collections])
         if any(one.of_scenes for one in self.collections):
             found += (self.survey.content,)
-        return sha256(repr(found).encode()).hexdigest()
+        return sha256(repr(found).encode()).hexdigest() + self.survey.labels
 
     @property
     def facts(self) -> list[tuple[str, object]]:
