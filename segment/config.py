@@ -95,6 +95,10 @@ class DataSettings(PixelSettings, SceneSettings):
     def _collections_have_targets(self) -> "DataSettings":
         if self.collections and not self.classes:
             raise ValueError("collections need data.classes, the classes that the model learns")
+        if self.root and not (self.collections or self.labels):
+            raise ValueError(
+                "data.root is of data.collections or data.labels, which are missing. Leave it out"
+            )
         for key in ("val_groups", "test_groups", "labels"):
             if self.collections and getattr(self, key):
                 raise ValueError(

@@ -11,7 +11,10 @@ from segment.augment_settings import AugmentSettings
 from segment.core.pixels.augment import blur, light, pipeline, require_rgb, symmetries
 from segment.core.pixels.normalise import BandStatistics
 
-Change = Callable[[NDArray[Any], NDArray[np.uint8]], tuple[NDArray[Any], NDArray[np.uint8]]]
+Change = Callable[..., tuple[NDArray[Any], NDArray[np.uint8]]]
+"""Function of an image (rows, columns, bands), its mask (rows, columns) uint8 and, where the image
+has nodata, which pixels are valid (rows, columns). It returns image and mask changed alike.
+"""
 
 
 def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: int) -> Change:
@@ -19,7 +22,7 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
 
     Images of every bit depth and number of bands are treated alike: changes are made over the range
     of 8 bits, or otherwise over that of the training data. What enters from outside the tile is its
-    reflection.
+    reflection. Nodata stays 0, as it is when scenes are mapped.
 
     Args:
         settings: Which changes to make, and how strong.
@@ -27,13 +30,14 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
         seed: The same seed makes the same changes.
 
     Returns:
-        A function of an image (rows, columns, bands) and its mask (rows, columns) uint8 that
-        returns both changed.
+        The function.
 
     Raises:
         InputError: If hue, saturation, grey or jpeg are set for anything but RGB of 8 bits.
     """
     import albumentations as A
+
+    from segment.core.pixels.atmosphere import Soften
 
     for name in ("hue", "saturation", "grey", "jpeg"):
         if getattr(settings, name):
@@ -61,9 +65,7 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
     steps += blur(settings.blur)
     if settings.soften:
         sizes = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
-        steps.append(
-            A.Downscale(scale_range=(0.33, 0.67), interpolation_pair=sizes, p=settings.soften)
-        )
+        steps.append(Soften(scale_range=(0.33, 0.67), interpolation_pair=sizes, p=settings.soften))
     if settings.jpeg:
         steps.append(A.ImageCompression(quality_range=(30, 90), p=settings.jpeg))
     if settings.noise:
@@ -71,10 +73,14 @@ def augmentation(settings: AugmentSettings, statistics: BandStatistics, seed: in
     changes = pipeline(steps, statistics, seed)
 
     def change(
-        image: NDArray[Any], mask: NDArray[np.uint8]
+        image: NDArray[Any], mask: NDArray[np.uint8], valid: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        changed = changes(image=image, mask=mask)
-        return changed["image"], changed["mask"]
+        if valid is None:
+            changed = changes(image=image, mask=mask)
+            return changed["image"], changed["mask"]
+        changed = changes(image=image, masks=[mask, valid.astype(np.uint8)])
+        moved, kept = changed["masks"]
+        return np.where(kept[..., None] > 0, changed["image"], image.dtype.type(0)), moved
 
     return change
 
@@ -83,11 +89,11 @@ def _weather(settings: AugmentSettings) -> list[Any]:
     """Returns the changes that sun, air and sensor make to the same ground."""
     import albumentations as A
 
-    from segment.core.pixels.atmosphere import Haze, SoftShadow
+    from segment.core.pixels.atmosphere import Gamma, Haze, SoftShadow
 
     steps: list[Any] = [SoftShadow(p=settings.shadow)] if settings.shadow else []
     if settings.gamma:
-        steps.append(A.RandomGamma((100 * (1 - settings.gamma), 100 * (1 + settings.gamma)), p=1.0))
+        steps.append(Gamma((100 * (1 - settings.gamma), 100 * (1 + settings.gamma)), p=1.0))
     if settings.tint:
         factors = (1 - settings.tint, 1 + settings.tint)
         steps.append(A.MultiplicativeNoise(factors, per_channel=True, elementwise=False, p=1.0))

@@ -122,10 +122,11 @@ class TileDataset:
         random = np.random.default_rng([self._drawing.seed, self.epoch, index])
         chosen = self._order()[index * self.batch_size : (index + 1) * self.batch_size]
         tiles = [self._cut(i, random) for i in chosen]
+        found = [(tile.image, tile.mask) for tile in tiles]
         if self._drawing.augment is not None:
             change = self._drawing.augment(int(random.integers(2**31)))
-            tiles = [change(image, mask) for image, mask in tiles]
-        images, masks = zip(*tiles, strict=True)
+            found = [change(i, mask, *(() if v.all() else (v,))) for i, v, mask in tiles]
+        images, masks = zip(*found, strict=True)
         return np.stack(images), np.stack(masks)
 
     def tile_at(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
@@ -137,7 +138,8 @@ class TileDataset:
         Returns:
             Image (tile, tile, bands) and mask (tile, tile) uint8.
         """
-        return self._cut(index, np.random.default_rng(self._drawing.seed))
+        image, _, mask = self._cut(index, np.random.default_rng(self._drawing.seed))
+        return image, mask
 
     def draw(self, count: int) -> Iterator[NDArray[Any]]:
         """Draws tiles at random as for training, without augmentation.
@@ -150,7 +152,7 @@ class TileDataset:
         """
         random = np.random.default_rng([self._drawing.seed, count])
         for index in random.choice(len(self.patches), count, p=self._shares):
-            yield self._cut(index, random)[0]
+            yield self._cut(index, random).image
 
     def on_epoch_end(self) -> None:
         """Moves on to the next epoch; Keras calls it."""
@@ -164,9 +166,7 @@ class TileDataset:
             return random.permutation(len(self.patches))
         return random.choice(len(self.patches), self.epoch_tiles, p=self._shares)
 
-    def _cut(
-        self, index: int, random: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def _cut(self, index: int, random: np.random.Generator) -> Decoded:
         patch = self.patches[index]
         whole = self._pixels.load(patch.pair)
         if self._drawing.random_crops:
@@ -182,7 +182,7 @@ class TileDataset:
             mask = mask.copy()
             mask[: patch.seen_rows] = IGNORED
             mask[:, : patch.seen_columns] = IGNORED
-        return preprocess(image, self._preprocessing, valid), mask
+        return Decoded(preprocess(image, self._preprocessing, valid), valid, mask)
 
     def _draw_pixel(self, index: int, whole: Readable, random: np.random.Generator) -> Pixel | None:
         """Draws the pixel that a balanced crop is drawn around, by row and column of the image."""

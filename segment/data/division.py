@@ -30,7 +30,8 @@ class Division:
 
     Attributes:
         parts: Patches of each part.
-        split: What was not divided: "auto" of the settings is "group" or "block" here.
+        split: What was not divided: "auto" of the settings is "group" or "block" here, and
+            whatever they hold is "group" where nothing was drawn.
         margin: Patches of no part, since they are near another part (block).
         edge: Edge of a square of ground, pixels (block); 0 otherwise.
         missing: Positions of the classes that a part lacks although others have them (block).

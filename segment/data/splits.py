@@ -38,27 +38,18 @@ def divide(
         The division.
 
     Raises:
-        InputError: If a named group does not exist or is fixed to another part, or if a part that
-            is needed stays empty.
+        InputError: If a named group does not exist, is named for two parts or is fixed to another
+            part, or if a part that is needed stays empty.
     """
-    groups = sorted({p.group for p in pairs})
-    named: dict[str, Part] = {}
-    wished: list[tuple[str, Part]] = [(name, "val") for name in settings.val_groups]
-    for name, part in [*wished, *((name, PARTS[2]) for name in settings.test_groups)]:
-        if name in groups:
-            named[name] = part
-        elif part_named(name) != part or not any(p.part == part for p in pairs):
-            # otherwise the folder fixes it
-            raise InputError(f"There is no group {name!r}. Known are: {', '.join(groups)}.")
-    fixed = _fix(pairs, named)
+    fixed = _fix(pairs, _named_groups(pairs, settings))
     needs_validation = settings.val_fraction > 0 and not any(p.part == "val" for p in fixed)
     if needs_validation and settings.split == "run":
         fixed = _with_runs(fixed, settings.val_fraction, seed)
     free = sorted({p.group for p in fixed if p.part is None})
     learned = sorted({p.group for p in fixed if p.part == "train"})
-    split = settings.split
+    split = settings.split if needs_validation else "group"
     if split == "auto":
-        split = "block" if needs_validation and len(free) + len(learned) == 1 else "group"
+        split = "block" if len(free) + len(learned) == 1 else "group"
     drawn: set[str] = set()
     if needs_validation and split == "group":
         if learned and not free:
@@ -158,6 +149,22 @@ def split_collection(
         raise InputError(f"data.collections: {name}: {error}") from error
 
 
+def _named_groups(pairs: Sequence[Pair], settings: DataSettings) -> dict[str, Part]:
+    """Returns the part of each group that the settings name."""
+    groups = sorted({p.group for p in pairs})
+    named: dict[str, Part] = {}
+    wished: list[tuple[str, Part]] = [(name, "val") for name in settings.val_groups]
+    for name, part in [*wished, *((name, PARTS[2]) for name in settings.test_groups)]:
+        if named.setdefault(name, part) != part:
+            raise InputError(
+                f"val_groups and test_groups both name {name!r}. Leave it out of one of them."
+            )
+        # otherwise the folder fixes it
+        if name not in groups and (part_named(name) != part or all(p.part != part for p in pairs)):
+            raise InputError(f"There is no group {name!r}. Known are: {', '.join(groups)}.")
+    return named
+
+
 def _fix(pairs: Sequence[Pair], named: Mapping[str, Part]) -> list[Pair]:
     """Returns the pairs with the part that a folder or the settings fix; None: to be drawn."""
     by_folder: dict[str, set[Part]] = {}
@@ -207,16 +214,18 @@ def _with_runs(pairs: Sequence[Pair], fraction: float, seed: int) -> list[Pair]:
     return [replace(p, part="val") if p.image in runs else p for p in pairs]
 
 
-def leaks(parts: dict[Part, list[Patch]]) -> list[str]:
+def leaks(parts: dict[Part, list[Patch]], within_groups: bool = False) -> list[str]:
     """Returns groups that are both in training and in validation or test.
 
     The scores of these groups are too good.
 
     Args:
         parts: Patches of each part.
+        within_groups: Whether validation was drawn within groups, apart from training on purpose.
 
     Returns:
         Names of the groups, sorted.
     """
     groups = {part: {p.pair.group for p in patches} for part, patches in parts.items()}
-    return sorted(groups["train"] & (groups["val"] | groups["test"]))
+    drawn = set() if within_groups else groups["val"]
+    return sorted(groups["train"] & (drawn | groups["test"]))

@@ -59,6 +59,7 @@ class Survey:
         undeclared: Pixels by value or colour that the class table does not name, in all masks.
         record: Record of all images, by which they are recognised later.
         content: Digest of the pixels and labels of all windows of scenes.
+        labels: Digest of the labels of all other tiles.
     """
 
     statistics: BandStatistics
@@ -68,6 +69,7 @@ class Survey:
     undeclared: Counter[str]
     record: TrainingRecord
     content: str = ""
+    labels: str = ""
 
 
 def survey(
@@ -108,7 +110,7 @@ def survey(
     first = of_image[min(of_image)][0][1].pair.info
     meter = BandStatisticsMeter(first.bands, first.dtype)
     remembered: list[RecordEntry] = []
-    content = blake2b(digest_size=16)
+    content, labels = blake2b(digest_size=16), blake2b(digest_size=16)
     done, total = 0, sum(map(len, of_image.values()))
     for path, placed in sorted(of_image.items()):
         whole = pixels.load(placed[0][1].pair)
@@ -120,7 +122,9 @@ def survey(
                 slice(patch.seen_rows, height - patch.row),
                 slice(patch.seen_columns, width - patch.column),
             )
-            if patch.pair.scene is not None:
+            if patch.pair.scene is None:
+                labels.update(mask.tobytes())
+            else:
                 content.update(image.tobytes())
                 content.update(mask.tobytes())
             held = np.bincount(mask[new].ravel(), minlength=256)[:codes]
@@ -148,4 +152,5 @@ def survey(
         undeclared,
         TrainingRecord.of(remembered),
         content.hexdigest(),
+        labels.hexdigest(),
     )

@@ -15,6 +15,7 @@ from segment.core.raster.sources import SUFFIXES as RASTERS
 from segment.core.raster.sources import decide_alpha
 from segment.core.splits import Part, part_named, part_notes
 from segment.data.pairs.pair import Pair
+from segment.data.pairs.unread import other_case, unread_notes
 
 SUFFIXES = (*RASTERS, ".gif")  # masks of some data sets are GIF pictures
 
@@ -58,7 +59,7 @@ def scan_pairs(root: Path) -> tuple[list[Pair], list[str]]:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder. Check the path.")
     pairs: list[Pair] = []
-    problems: list[str] = list(_linked_parts(root))
+    problems: list[str] = [*_linked_parts(root), *other_case(root)]
     folders = sorted(_image_folders(root))
     places = [images / below for images in folders for below in sorted({*_with_files(images)})]
     decide_alpha([path for place in places for path in sorted(place.iterdir()) if _is_image(path)])
@@ -140,7 +141,7 @@ def _with_files(folder: Path) -> Iterator[Path]:
 
 
 def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
-    """Returns notes on folders that name a part of the data, or nearly do.
+    """Returns notes on folders that name a part of the data, or nearly do, and on files left out.
 
     Args:
         root: The tile folder.
@@ -161,7 +162,12 @@ def part_folders(root: Path, pairs: Sequence[Pair]) -> list[str]:
                 f"group {group} is partly in a folder for {part}, partly not: all of it is used for"
                 f" {part}"
             )
-    return notes
+    places = [
+        (images / below, images.with_name("masks") / below)
+        for images in sorted(_image_folders(root))
+        for below in sorted({*_with_files(images)})
+    ]
+    return [*notes, *unread_notes(places, SUFFIXES)]
 
 
 def _pair_up(

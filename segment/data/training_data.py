@@ -22,6 +22,7 @@ from segment.core.training.class_weights import resolve_class_weights
 from segment.data.collections import Labelled, check_data, open_collections, open_tiles
 from segment.data.masks.reading import read_masks
 from segment.data.pairs.pair import Pair, require_alike
+from segment.data.pairs.pixel_sizes import distances_of_groups
 from segment.data.patches import Patch
 from segment.data.pixels import Tables, TilePixels
 from segment.data.survey import Survey, survey
@@ -144,7 +145,7 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of tiles, split, classes and pixels; a resumed run must find the same."""
+        """Digest of tiles, split, classes, pixels and labels; a resumed run must have the same."""
         places = [
             (part, patch.pair.group, patch.pair.image.name, patch.row, patch.column)
             for part in PARTS
@@ -161,7 +162,7 @@ class TrainingData:
             found += (self.labels.sets, [one.codes.tolist() for one in self.collections])
         if any(one.of_scenes for one in self.collections):
             found += (self.survey.content,)
-        return sha256(repr(found).encode()).hexdigest()
+        return sha256(repr(found).encode()).hexdigest() + self.survey.labels
 
     @property
     def facts(self) -> list[tuple[str, object]]:
@@ -185,23 +186,30 @@ class TrainingData:
         known = [one.gsd for one in self.collections if one.gsd]
         return float(np.median(known)) if known else None
 
-    def ground_sampling_range(self, augment: AugmentSettings) -> tuple[float, float] | None:
+    def ground_sampling_range(
+        self, augment: AugmentSettings, crop: int = 0
+    ) -> tuple[float, float] | None:
         """Returns the range of ground sampling distances that training shows.
 
         Args:
             augment: Settings of the augmentation, which may vary the scale.
+            crop: Edge of random crops, pixels, which zoom does not draw from beyond their image; 0
+                for tiles on a fixed grid.
 
         Returns:
             Smallest and largest metres per pixel; None where no collection has one.
         """
-        factors = self.pixel_sizes(augment.pixel_size)
-        plain = 1 / (1 + augment.scale), 1 / (1 - augment.scale)
-        seen = [
-            one.gsd * factor
-            for one in self.collections
-            if one.gsd and one.parts["train"]
-            for factor in factors.get(one.name, plain)
-        ]
+        factors, seen = self.pixel_sizes(augment.pixel_size), list[float]()
+        for one in self.collections:
+            pairs = list(dict.fromkeys(patch.pair for patch in one.parts["train"]))
+            if not one.gsd or not pairs:
+                continue
+            largest = max(min(pair.info.height, pair.info.width) for pair in pairs)
+            zoomed = 1 / (1 - augment.scale)
+            coarsest = min(zoomed, max(1.0, largest / crop)) if crop else zoomed
+            shown = factors.get(one.name, (1 / (1 + augment.scale), coarsest))
+            own = distances_of_groups(pairs) or [one.gsd]
+            seen += [distance * factor for distance in own for factor in shown]
         return (min(seen), max(seen)) if seen else None
 
     def pixel_sizes(self, common: PixelSizes | None) -> dict[str, PixelSizes]:

@@ -37,7 +37,7 @@ def print_notes(one: Labelled, tile: int, progress: Progress) -> None:
         progress.say(f"note: {one.folder}: {note}")
     for note in one.notes:
         progress.say(f"note: {prefix_of(one)}{note}")
-    for group in leaks(one.parts) if one.division.split not in ("run", "block") else []:
+    for group in leaks(one.parts, within_groups=one.division.split in ("run", "block")):
         progress.say(
             f"warning: tiles of {group!r} are both trained on and scored: the scores are too good"
         )

@@ -162,7 +162,9 @@ def _describe(data: TrainingData, config: Config) -> ModelInfo:
         multiple=tile_multiple(config.model),
         fixed_tile=has_fixed_tile(config.model),
         ground_sampling_distance=data.ground_sampling_distance(),
-        ground_sampling_range=data.ground_sampling_range(config.augment),
+        ground_sampling_range=data.ground_sampling_range(
+            config.augment, config.data.tile if config.data.crops == "random" else 0
+        ),
         training={
             "data": ", ".join(one.name or one.folder.resolve().name for one in data.collections),
             "tiles": {part: len(patches) for part, patches in data.parts.items()},

@@ -1,4 +1,4 @@
-"""Albumentations transforms that simulate the light and air of other cameras and days."""
+"""Albumentations transforms that simulate the light, air and pixels of other cameras and days."""
 
 from typing import Any
 
@@ -104,3 +104,41 @@ class SoftShadow(_Light):
             depth *= ((offset + self.py_random.uniform(0.1, 0.4) - across) / 0.03).clip(0, 1)
         shade = 1 - self.py_random.uniform(0.25, 0.7) * depth
         return shade[..., None], np.array(0.0)
+
+
+class Gamma(A.RandomGamma):
+    """Raises pixels to a power, also where floats are negative, as nodata is: there as if 0."""
+
+    def apply(self, img: NDArray[Any], gamma: float, **params: Any) -> NDArray[Any]:
+        """Changes an image.
+
+        Args:
+            img: Pixels (rows, columns, bands): uint8, or floats from 0 to 1.
+            gamma: The power.
+            **params: Further parameters from albumentations; not used.
+
+        Returns:
+            The image in the shape and dtype of `img`.
+        """
+        return np.asarray(super().apply(np.maximum(img, 0), gamma=gamma, **params))
+
+
+class Soften(A.Downscale):
+    """Reduces an image and enlarges it again, whatever its number of bands."""
+
+    def apply(self, img: NDArray[Any], scale: float, **params: Any) -> NDArray[Any]:
+        """Changes an image.
+
+        Args:
+            img: Pixels (rows, columns, bands): uint8, or floats from 0 to 1.
+            scale: Factor of the reduction.
+            **params: Further parameters from albumentations; not used.
+
+        Returns:
+            The image in the shape and dtype of `img`.
+        """
+        softened = np.empty_like(img)
+        for first in range(0, img.shape[2], 4):  # OpenCV averages at most four bands at a time
+            bands = np.ascontiguousarray(img[..., first : first + 4])
+            softened[..., first : first + 4] = super().apply(bands, scale, **params)
+        return softened

@@ -38,8 +38,6 @@ def choose_gsd(pairs: Sequence[Pair], given: float | None) -> tuple[float | None
 def ground_sampling_distance(pairs: Iterable[Pair]) -> float | None:
     """Returns the ground sampling distance of images: the median over the groups.
 
-    Each group counts by its first image.
-
     Args:
         pairs: Images and masks.
 
@@ -49,10 +47,25 @@ def ground_sampling_distance(pairs: Iterable[Pair]) -> float | None:
     Raises:
         InputError: If an image cannot be opened.
     """
+    known = distances_of_groups(pairs)
+    return float(np.median(known)) if known else None
+
+
+def distances_of_groups(pairs: Iterable[Pair]) -> list[float]:
+    """Returns the ground sampling distance of each group, which counts by its first image.
+
+    Args:
+        pairs: Images and masks.
+
+    Returns:
+        Metres per pixel, of the groups that are georeferenced.
+
+    Raises:
+        InputError: If an image cannot be opened.
+    """
     first = {pair.group: pair.image for pair in reversed(list(pairs))}
     found = []
     for path in first.values():
         with open_raster(path) as raster:
             found.append(raster.ground_sampling_distance)
-    known = [distance for distance in found if distance]
-    return float(np.median(known)) if known else None
+    return [distance for distance in found if distance]

@@ -10,6 +10,7 @@ import pytest
 
 from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
+from segment.core.training.checkpoints import load_history
 from segment.core.training.history import HISTORY, Row
 from segment.core.training.loop import fit
 from segment.core.training.optimizers import Phase
@@ -211,3 +212,12 @@ def test_what_is_not_finite_is_told(tmp_path):
         match=r"Training diverged: score is nan in epoch 2\. Lower training\.learning_rate",
     ):
         training.fit(1, 1)
+
+
+def test_a_run_of_a_version_that_kept_less_of_the_data_is_resumed(tmp_path):
+    np.savez(tmp_path / "last.npz", history=np.array('[{"epoch": 1}]'), data=np.array("abc"))
+    for data in ("abc", "abcdef"):
+        assert load_history(tmp_path / "last.npz", data) == [{"epoch": 1}]
+    for data in ("abd", "ab", "xabc", ""):
+        with pytest.raises(InputError, match="data and split"):
+            load_history(tmp_path / "last.npz", data)

@@ -278,3 +278,57 @@ def test_nothing_asked_nothing_changed():
 def test_hue_needs_rgb():
     with pytest.raises(InputError, match="augment.hue"):
         augmentation(AugmentSettings(hue=10), statistics(4), 0)
+
+
+CHANGES = AugmentSettings(
+    **{"scale": 0.3, "shift": 0.2, "brightness": 0.3, "contrast": 0.3, "blur": 1, "noise": 0.05},
+    **{"gamma": 0.3, "tint": 0.2, "haze": 0.3, "shadow": 1, "soften": 1},
+)
+
+
+@pytest.mark.parametrize("bands", [1, 4, 5, 13])
+@pytest.mark.parametrize("dtype, low, high", [("uint16", 1000, 4000), ("float32", 0.2, 1)])
+def test_nodata_stays_zero_where_tiles_are_augmented(bands, dtype, low, high):
+    image = np.random.default_rng(0).uniform(low, high, (64, 64, bands)).astype(dtype)
+    valid = np.ones((64, 64), bool)
+    valid[8:40, 20:50] = False
+    image[~valid] = 0
+    mask = np.where(valid, 1, IGNORED).astype(np.uint8)
+    found = BandStatistics(
+        dtype, 1, *(np.full(bands, value) for value in (low, high, (low + high) / 2, high / 9))
+    )
+    for seed in range(6):
+        changed, labels = augmentation(CHANGES, found, seed)(image, mask, valid)
+        assert changed.dtype == dtype and np.isfinite(changed).all()
+        assert (changed[labels == IGNORED] == 0).all(), "as when a scene is mapped"
+        assert (changed[labels == 1] > 0).mean() > 0.9
+        assert set(np.unique(labels)) == {1, IGNORED}
+
+
+def test_nodata_changes_nothing_else_of_a_tile():
+    image = np.random.default_rng(0).integers(1, 255, (32, 32, 3)).astype(np.uint8)
+    mask = image[..., 0] % 3
+    for seed in range(4):
+        change = augmentation(AugmentSettings(scale=0.2, noise=0.1), statistics(), seed)
+        again = augmentation(AugmentSettings(scale=0.2, noise=0.1), statistics(), seed)
+        for one, other in zip(
+            change(image, mask), again(image, mask, np.ones((32, 32), bool)), strict=True
+        ):
+            assert np.array_equal(one, other)
+
+
+def test_batches_of_floats_with_nodata_are_finite(tmp_path, class_table):
+    image = np.random.default_rng(0).uniform(0.4, 1, (32, 32, 5)).astype(np.float32)
+    image[:, :16] = np.nan
+    write_raster(tmp_path / "images" / "a.tif", image)
+    write_raster(tmp_path / "masks" / "a.tif", np.ones((32, 32, 1), np.uint8))
+    found = survey(
+        {"train": grid_patches(find_pairs(tmp_path), 32)}, read(class_table), 32, OFF
+    ).statistics
+    for settings in (AugmentSettings(), AugmentSettings(gamma=0.5, blur=1)):
+        data = dataset(
+            tmp_path, class_table, augment=lambda seed, s=settings: augmentation(s, found, seed)
+        )
+        images, masks = data[0]
+        assert np.isfinite(images).all() and (masks == IGNORED).mean() == 0.5
+        assert (images[masks == IGNORED] == 0).all() and (images[masks == 1] > 0.3).mean() > 0.99

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rasterio.transform import from_origin
 
 from segment.config import Config, DataSettings
 from segment.core.common_settings import PreprocessSettings
@@ -128,3 +129,26 @@ def test_the_labelled_share_and_rare_classes_are_printed(tmp_path, class_table):
     assert held.shape == (len(data.parts["train"]), 2)
     assert np.array_equal(held.sum(axis=0), data.survey.class_pixels["train"])
     assert DataSettings().sampling == "uniform"
+
+
+def test_the_range_of_pixel_sizes_is_that_of_the_training_images(tmp_path, class_table):
+    root, random = tmp_path / "tiles", np.random.default_rng(0)
+    for group, size in {"fine": 0.1, "middle": 0.3, "coarse": 1.0, "held": 5.0}.items():
+        pixels = random.integers(0, 255, (48, 64, 3)).astype(np.uint8)
+        place = from_origin(300_000, 2_000_000, size, size)
+        write_raster(root / group / "images" / "a.tif", pixels, transform=place)
+        mask = random.integers(0, 2, (48, 64, 1)).astype(np.uint8)
+        write_raster(root / group / "masks" / "a.tif", mask, transform=place)
+    save_class_table(class_table, root / "classes.yaml")
+    config = load_settings(
+        Config, None, ["data.tile=32", "data.val_groups=[held]", "augment.scale=0.5"]
+    )
+    data = TrainingData.prepare(root, config, Lines())
+    unchanged = config.augment.model_copy(update={"scale": 0.0})
+    assert data.ground_sampling_range(unchanged) == pytest.approx((0.1, 1.0))
+    assert data.ground_sampling_range(config.augment) == pytest.approx((0.1 / 1.5, 2.0))
+    # crops are not larger than the 48 rows of an image, or not larger than 32, the crop itself
+    assert data.ground_sampling_range(config.augment, 32) == pytest.approx((0.1 / 1.5, 1.5))
+    assert data.ground_sampling_range(config.augment, 64) == pytest.approx((0.1 / 1.5, 1.0))
+    sizes = config.augment.model_copy(update={"pixel_size": (0.5, 4.0)})
+    assert data.ground_sampling_range(sizes, 32) == pytest.approx((0.05, 4.0))

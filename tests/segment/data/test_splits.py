@@ -249,3 +249,54 @@ def test_tiles_that_a_folder_fixes_keep_their_distance_to_squares_of_ground(tmp_
     assert not ((first < len(train)) & (second >= len(train))).any()
     assert val and len(train) + len(val) + len(found.margin) == 36
     assert any(patch.pair.part == "train" for patch in found.margin)
+
+
+def test_a_group_named_for_validation_and_test_is_refused(tmp_path):
+    root = put(tmp_path, "a", "b", "c", "d")
+    for both in (["a"], ["c", "a"]):
+        with pytest.raises(InputError, match="val_groups and test_groups both name 'a'. Leave it"):
+            split(root, val_groups=["a", "b"], test_groups=both)
+    assert split(root, val_groups=["a"], test_groups=["b"])["test"] == ["b/images/1.png"]
+
+
+def prepared(root, class_table, *settings) -> tuple[TrainingData, str]:
+    save_class_table(class_table, root / "classes.yaml")
+    lines = Lines()
+    config = load_settings(Config, None, ["data.tile=32", *settings])
+    return TrainingData.prepare(root, config, lines), lines.text
+
+
+@pytest.mark.parametrize("kind", ["auto", "group", "block", "run", "patch"])
+def test_a_scene_that_folders_divide_is_reported_whatever_the_split(tmp_path, class_table, kind):
+    root = put(tmp_path, "train/a", "val/a", "train/b")
+    _, text = prepared(root, class_table, f"data.split={kind}")
+    assert "warning: tiles of 'a' are both trained on and scored" in text
+    assert "'b'" not in text
+
+
+def test_a_scene_of_training_and_test_is_reported_where_runs_are_drawn(tmp_path, class_table):
+    root = put(tmp_path, "train/a", "test/a", *["b"] * 4)
+    _, text = prepared(root, class_table, "data.split=run")
+    assert "warning: tiles of 'a' are both trained on and scored" in text
+    assert "'b'" not in text, "runs divide it as they should"
+
+
+def test_data_root_needs_paths_that_start_from_it():
+    with pytest.raises(InputError, match=r"data.root is of data.collections or data.labels"):
+        load_settings(Config, None, ["data.root=somewhere"])
+    labels = "data.labels={path: mask.tif}"
+    assert load_settings(Config, None, ["data.root=somewhere", labels]).data.root == "somewhere"
+
+
+def test_a_run_is_resumed_on_the_same_labels_only(tmp_path, class_table):
+    root = put(tmp_path, "a", "b", "c")
+    begun = prepared(root, class_table)[0].fingerprint
+    assert prepared(root, class_table, "training.epochs=9")[0].fingerprint == begun
+    kept = (root / "c/masks/2.png").read_bytes()
+    _, mask = two_class_scene(32, 32, seed=2)
+    for changed in (1 - mask, mask[::-1]):  # the latter holds as many pixels of each class
+        write_raster(root / "c/masks/2.png", np.ascontiguousarray(changed))
+        found = prepared(root, class_table)[0].fingerprint
+        assert found != begun and found[:64] == begun[:64]
+    (root / "c/masks/2.png").write_bytes(kept)
+    assert prepared(root, class_table)[0].fingerprint == begun

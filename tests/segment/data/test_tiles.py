@@ -12,7 +12,7 @@ from segment.data.masks.reading import find_class_table
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels, decode_mask
 from segment.data.splits import divide, leaks
-from segment.data.tiles import find_pairs, grid_notes, scan_pairs
+from segment.data.tiles import find_pairs, grid_notes, part_folders, scan_pairs
 from tests.conftest import two_class_scene, write_raster
 
 
@@ -248,3 +248,35 @@ def test_the_real_folder(dubai):
     pairs = find_pairs(dubai)
     assert len(pairs) == 54
     assert sorted({p.group for p in pairs}) == [f"Tile {i}" for i in (2, 3, 4, 5, 7, 8)]
+
+
+@pytest.mark.parametrize("names", [("Images", "Masks"), ("IMAGES", "masks"), ("images", "Masks")])
+def test_folders_named_in_another_case_do_not_vanish(tile_folder, names):
+    root = tile_folder()
+    for old, new in zip(("images", "masks"), names, strict=True):
+        (root / "scene1" / old).rename(root / "scene1" / new)
+    with pytest.raises(InputError, match=r"Masks?: only|no `masks`|Images: only|IMAGES: only"):
+        find_pairs(root)
+
+
+def test_a_folder_of_pictures_without_masks_is_none_of_the_data(tile_folder):
+    root = tile_folder()
+    (root / "scene1" / "docs" / "Images").mkdir(parents=True)
+    assert len(find_pairs(root)) == 6
+
+
+def test_labelled_files_of_other_formats_are_reported(tile_folder):
+    root = tile_folder()
+    assert part_folders(root, find_pairs(root)) == []
+    for kind in ("images", "masks"):
+        place = root / "scene0" / kind
+        for name in (
+            *("t0.png.aux.xml", "t0.pgw", "t1.txt", ".hidden.npy", "Thumbs.db"),
+            *("t7.npy", "t8.geotiff", "t9"),
+        ):
+            (place / name).write_bytes(b"x")
+    (root / "scene0" / "images" / "alone.npy").write_bytes(b"x")
+    (note,) = part_folders(root, find_pairs(root))
+    assert note.startswith("3 files with a mask left out, of formats that are not read: ")
+    for name in ("t7.npy", "t8.geotiff", "t9"):
+        assert f"scene0/images/{name}" in note
