@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
-from segment.core.arrays.data_array import is_data_array, labels_like, probabilities_like
+from segment.core.arrays.data_array import (
+    is_data_array,
+    labels_like,
+    probabilities_like,
+    with_georeference,
+)
 from segment.core.arrays.pixels import is_in_memory
 from segment.core.arrays.source import image_source
 from segment.core.errors import InputError, require_options
@@ -53,8 +58,8 @@ def predict_array(
         nodata: Value or range (lowest, highest) that means "no data" in all bands, or a boolean
             mask (rows, columns) that is True where there are no data. A DataArray has its own.
         crs: CRS of the image, such as "EPSG:32640". With a transform, it gives the pixel size, and
-            tiles lie where they do for a file. A DataArray has its own.
-        transform: Affine transform of the image, as rasterio's.
+            tiles lie where they do for a file. A DataArray has its own, which this replaces.
+        transform: Affine transform of the image, as rasterio's. It replaces that of a DataArray.
         progress: Where progress is reported.
         **options: `bands`, `scale`, `runtime`, `overlap`, `tile`, `augment`, `resample` and `gsd`
             of `predict_scene`.
@@ -73,6 +78,8 @@ def predict_array(
         else model
     )
     network.info.require_task("segment")
+    if is_data_array(image):
+        image = with_georeference(image, crs, transform)
     given: dict[str, Any] = {"nodata": nodata, "crs": crs, "transform": transform}
     with _opened(image, network, given, options) as (opened, notes):
         labels, found = _map(opened, probabilities, progress)
@@ -105,7 +112,7 @@ def _opened(
         return
     if given["crs"] is not None or given["transform"] is not None:
         raise InputError("crs and transform are for arrays. A path or a dataset has its own.")
-    if np.ndim(given["nodata"]):
+    if np.ndim(given["nodata"]) and not isinstance(given["nodata"], tuple):
         raise InputError("A mask as nodata is for arrays. A path or a dataset takes a value.")
     with open_view(image, model, {**options, "nodata": given["nodata"]}) as opened:
         yield opened, []

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
@@ -127,6 +128,11 @@ def _predict(
     options: WindowOptions,
 ) -> NDArray[T]:
     """Maps a window of a scene, and keeps an array (rows, width, ...) of each finished strip."""
+    if not all(number is None or isinstance(number, Integral) for number in window):
+        raise InputError(
+            "A window is whole numbers: top, left, height, width. Received"
+            f" {', '.join(map(str, window))}."
+        )
     top, left, height, width = window
     with open_view(scene, model, options) as opened:
         raster, info = opened.raster, opened.model.info

@@ -14,6 +14,7 @@ from segment.core.model.export import Export, warn_of_preprocessing
 from segment.core.model.folder import ONNX_FILE, load_keras_model, save_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import checksum
+from segment.core.onnx_models.metadata import OWN_KEY
 from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress
 from segment.mapping.model_view import choose_tile
@@ -154,9 +155,10 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
 
     Deepness feeds (pixels / 255 - mean) / std, whatever the dtype. geodeep divides integers by
     their range and reads neither mean nor std. Thresholds of 0 make both take the most probable
-    class, as maps do here. "dtype" and "preprocess", which neither knows, are the data type of
-    the pixels, and what is done to them before, if anything is: see `preprocess`. So does "scale",
-    see `BandScale`.
+    class, as maps do here. "dtype", "preprocess" and "scale", which neither knows, are the data
+    type of the pixels and what is done to them before, if anything is: see `preprocess` and
+    `BandScale`. `OWN_KEY` has what else maps of the model folder depend on, so that those of the
+    file are the same.
     https://qgis-plugin-deepness.readthedocs.io/en/latest/creators/creators_add_metadata_to_model.html
 
     Args:
@@ -190,4 +192,17 @@ def onnx_metadata(info: ModelInfo) -> dict[str, str]:
         values["preprocess"] = info.preprocess.model_dump()
     if info.scale:
         values["scale"] = info.scale.model_dump()
+    values[OWN_KEY] = _own_metadata(info, len(names))
     return {key: json.dumps(value) for key, value in values.items()}
+
+
+def _own_metadata(info: ModelInfo, outputs: int) -> dict[str, Any]:
+    """What `Description` states and other programs do not read; `outputs` is their number."""
+    stated = {
+        # the second output of a single class has no entry in the table
+        "classes": info.model_dump()["classes"] if outputs == len(info.class_table) else None,
+        "band_names": info.band_names,
+        "gsd": info.ground_sampling_range,
+        "resample_to": info.ground_sampling_distance if info.ground_sampling_range else None,
+    }
+    return {key: value for key, value in stated.items() if value}

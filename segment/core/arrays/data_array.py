@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.arrays.georeference import require_even_steps, transform_of
+from segment.core.arrays.georeference import (
+    parse_crs,
+    parse_transform,
+    require_even_steps,
+    transform_of,
+)
 from segment.core.arrays.pixels import ImagePixels, require_dtype, require_shape
 from segment.core.errors import InputError
 from segment.core.labels.classes import IGNORED, ClassTable
@@ -69,6 +74,7 @@ def data_array_pixels(image: "DataArray", name: str, expected: int) -> ImagePixe
     height, width, count = require_shape(shape, name, expected)
     stored = _stored_type(image)
     dtype = require_dtype(image.dtype, name) if stored is None else stored
+    names = _band_names(image, band, count)
 
     def read(top: int, bottom: int) -> NDArray[Any]:
         pixels = np.asarray(ordered[top:bottom].values).reshape(bottom - top, width, count)
@@ -87,11 +93,11 @@ def data_array_pixels(image: "DataArray", name: str, expected: int) -> ImagePixe
         (height, width, count),
         dtype,
         read,
-        is_alpha=count == 4 and dtype == np.uint8,
+        is_alpha=count == 4 and dtype == np.uint8 and (not names or names[3].lower() == "alpha"),
         nodata=_nodata(image, stored is not None),
         crs=image.rio.crs,
         transform=transform_of(image, x, y),
-        names=_band_names(image, band, count),
+        names=names,
     )
 
 
@@ -124,6 +130,34 @@ def spatial_dims(image: "DataArray", name: str = "image") -> tuple[Any, Any]:
             f"{name}: no dimensions y and x among {image.dims}. Rename those of rows and columns:"
             ' image.rename(ROWS="y", COLUMNS="x")'
         ) from error
+
+
+def with_georeference(image: "DataArray", crs: Any, transform: Any) -> "DataArray":
+    """Gives a DataArray a CRS and a transform in place of its own.
+
+    Args:
+        image: The DataArray.
+        crs: As for `parse_crs`; None keeps its own.
+        transform: As for `parse_transform`; None keeps its own.
+
+    Returns:
+        The DataArray, with the coordinates of the transform.
+
+    Raises:
+        InputError: As `parse_crs`, `parse_transform` and `spatial_dims`.
+    """
+    if transform is not None:
+        y, x = spatial_dims(image)
+        from rioxarray.rioxarray import affine_to_coords
+
+        affine, size = parse_transform(transform), (image.sizes[x], image.sizes[y])
+        image = image.drop_vars([x, y, "xc", "yc"], errors="ignore").rio.write_transform(affine)
+        if not (affine.b or affine.d):  # rotated pixels have no coordinates of rows and columns
+            image = image.assign_coords(affine_to_coords(affine, *size, x_dim=x, y_dim=y))
+    if crs is not None:
+        spatial_dims(image)
+        image = image.rio.write_crs(parse_crs(crs))
+    return image
 
 
 def labels_like(

@@ -23,19 +23,24 @@ def parse_transform(transform: Any, name: str = "image") -> Any:
         The transform, or None.
 
     Raises:
-        InputError: If it is neither.
+        InputError: If it is neither, or gives pixels no area.
     """
     from affine import Affine
 
-    if transform is None or isinstance(transform, Affine):
-        return transform
+    if transform is None:
+        return None
     try:
-        return Affine(*(float(number) for number in tuple(transform)[:6]))
+        parsed = Affine(*(float(number) for number in tuple(transform)[:6]))
+        if 0 < abs(parsed.determinant) < np.inf:
+            return parsed
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{name}: transform is no affine transform. Received {quoted(transform, 80)}."
             f" {_TRANSFORM}"
         ) from error
+    raise InputError(
+        f"{name}: transform gives pixels no area. Received {quoted(transform, 80)}. {_TRANSFORM}"
+    )
 
 
 def parse_crs(crs: Any, name: str = "image") -> Any:
@@ -107,14 +112,35 @@ def transform_of(image: "DataArray", x: Any, y: Any) -> Any:
     from affine import Affine
 
     is_line = 1 in (image.sizes[x], image.sizes[y])
-    found = image.rio.transform(recalc=not is_line)
     mapping = image.coords.get(image.rio.grid_mapping)
     stored = None if mapping is None else mapping.attrs.get("GeoTransform")
-    if stored is not None:
-        exact = Affine.from_gdal(*map(float, str(stored).split()))
+    exact = None if stored is None else Affine.from_gdal(*map(float, str(stored).split()))
+    if exact is not None and (exact.b or exact.d) and {"xc", "yc"} <= set(image.coords):
+        found = _of_centres(image, x, y, exact)
+    else:
+        found = image.rio.transform(recalc=not is_line)
+    if exact is not None:
         corners = [(0, 0), (image.sizes[x], image.sizes[y])]
         places = np.array([~exact @ (found @ corner) for corner in corners])
         shift = np.rint(places[0])
         if np.abs(places - shift - corners).max() < 1e-3:
             return exact @ Affine.translation(*map(float, shift))
     return None if found.is_identity else found
+
+
+def _of_centres(image: "DataArray", x: Any, y: Any, exact: Any) -> Any:
+    """The transform by the centres of pixels, which rioxarray gives rotated images as xc and yc.
+
+    Steps along an axis of one pixel are those of `exact`, the transform of the file.
+    """
+    from affine import Affine
+
+    rows: list[float] = []
+    for name, steps in (("xc", (exact.a, exact.b)), ("yc", (exact.d, exact.e))):
+        centres = image.coords[name].transpose(y, x).values
+        height, width = centres.shape
+        first = centres[0, 0]
+        along = (centres[0, -1] - first) / (width - 1) if width > 1 else steps[0]
+        down = (centres[-1, 0] - first) / (height - 1) if height > 1 else steps[1]
+        rows += [along, down, first - (along + down) / 2]
+    return Affine(*map(float, rows))

@@ -191,20 +191,21 @@ def _of_pil(image: Any, name: str, expected: int) -> ImagePixels:
 
     notes = []
     try:
+        image.load()  # which decodes it
         image = ImageOps.exif_transpose(image)
-        if image.mode == "P":
-            notes.append("The colours of the image's palette are read.")
-        if image.has_transparency_data:
-            image = image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
-        elif image.mode == "P":
-            image = image.convert("RGB")
-        if image.mode not in _PLAIN_MODES and not image.mode.startswith("I;16"):
-            raise InputError(
-                f"{name}: PIL images of the mode {image.mode} are not read. Convert it:"
-                ' image.convert("RGB")'
-            )
-        found = _of_array(np.asarray(image), name, expected)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be decoded: {error}. Get a whole copy.") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{name}: cannot be decoded: {error}. Open a whole copy.") from error
+    if image.mode == "P":
+        notes.append("The colours of the image's palette are read.")
+    if image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    if image.mode not in _PLAIN_MODES and not image.mode.startswith("I;16"):
+        raise InputError(
+            f"{name}: PIL images of the mode {image.mode} are not read. Convert it:"
+            ' image.convert("RGB")'
+        )
+    found = _of_array(np.asarray(image), name, expected)
     alpha = image.mode in ("LA", "RGBA")
     return ImagePixels(found.shape, found.dtype, found.read, is_alpha=alpha, notes=notes)

@@ -144,6 +144,12 @@ def _describe_misfit(
     """Says what a model reads, what it received, and what to do about it in Python."""
     stored = pixels.shape[2]
     count = stored if bands is None else len(bands)
+    if pixels.is_alpha and bands is None and count == info.bands and pixels.dtype == info.dtype:
+        return (
+            f"{name}: the model reads {_bands(count)}. Received {_bands(count - 1)} and one that is"
+            f" taken for alpha by its values. If it is a spectral band, choose all:"
+            f" bands={list(range(1, count + 1))}."
+        )
     cures, values, range_read = [], "", " to ".join(f"{value:g}" for value in info.range)
     if count > info.bands:
         cures.append(f"choose bands: bands={list(range(1, info.bands + 1))}")

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from segment.core.common_settings import BandNumber, PreprocessSettings
 from segment.core.config import Settings
 from segment.core.labels.classes import Class
+from segment.core.model.info import ScaleInfo
 
 Activation = Literal["none", "softmax", "sigmoid"]
 Layout = Literal["channels_first", "channels_last"]
@@ -27,12 +28,16 @@ class Description(Settings):
         name: Name of the model in reports.
         classes: Names of the classes in the order of the outputs, or entries as in classes.yaml.
         bands: Number of spectral bands.
+        band_names: What the bands are, by which they are found in files that name theirs.
         dtype: Data type of the pixels of scenes.
+        scale: Scale that brings scenes of another data type to 8 bits, see `BandScale`.
         range: Pixel values that become 0 and 1 before mean and std; [0, 1] leaves them as they are.
         mean: Mean of each band, or of all.
         std: Standard deviation of each band, or of all.
         gsd: Metres per pixel that the model was trained on, or the smallest and largest. Scenes
             are resampled to it.
+        resample_to: Metres per pixel that scenes are resampled to where that is asked for; by
+            default the middle of `gsd`.
         tile: Edge of the tiles in pixels, for a network that takes several sizes.
         multiple: Number that the edge of tiles has to be a multiple of, where `tile` is not given.
         layout: Whether bands are the second or the last axis.
@@ -46,11 +51,14 @@ class Description(Settings):
     name: str | None = Field(default=None, pattern=r"^[^\x00-\x1f\x7f]{1,100}$")
     classes: list[str | Class] | None = Field(default=None, min_length=1)
     bands: BandNumber | None = None
+    band_names: list[str] | None = None
     dtype: Literal["uint8", "uint16", "int16", "float32"] | None = None
+    scale: ScaleInfo | None = None
     range: tuple[_Value, _Value] | None = None
     mean: list[_Value] | None = Field(default=None, min_length=1)
     std: list[_Spread] | None = Field(default=None, min_length=1)
     gsd: _Metres | tuple[_Metres, _Metres] | None = None
+    resample_to: _Metres | None = None
     tile: _Edge | None = None
     multiple: _Edge | None = None
     layout: Layout | None = None

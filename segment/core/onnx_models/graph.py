@@ -9,7 +9,7 @@ from segment.core.errors import InputError, counted
 from segment.core.model.conversion import import_openvino
 from segment.core.onnx_models.description import Description
 
-_NUMBERS = ("u8", "i8", "u16", "i16", "i32", "f16", "bf16", "f32", "f64")
+_NUMBERS = ("u8", "u16", "i16", "i32", "f16", "bf16", "f32", "f64")
 _MOST_CLASSES = 255  # maps hold 8 bits, and nodata is one of the values
 _LARGEST_REDUCTION = 8  # times along each axis, by which an output may be smaller than its tile
 
@@ -117,7 +117,7 @@ def find_input_axes(network: Any, stated: Description, file: Path) -> InputAxes:
     """
     pixels, element = network.input(), network.input().get_element_type().get_type_name()
     if element not in _NUMBERS:
-        raise InputError(f"{file}: the input is of type {element}, which no pixels are.")
+        raise InputError(f"{file}: input of type {element}, which no pixels are. Export float32.")
     shape = pixels.partial_shape
     if shape.rank.is_dynamic or len(shape) != 4:
         raise InputError(

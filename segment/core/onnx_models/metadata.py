@@ -14,14 +14,21 @@ from pydantic import ValidationError
 from segment.core.errors import InputError, quoted
 from segment.core.onnx_models.description import Description
 
+OWN_KEY = "aerial_segment"
+"""Metadata of this toolkit: what a YAML file would state that other programs do not read."""
+
 _BYTE = (0, 255)
 """Deepness feeds (pixels / 255 - mean) / std."""
+
+
+_MOST_SPREAD = 2
+"""Largest std of pixels divided by 255; it is at most 0.5 where it is that of data."""
 
 
 def read_metadata(
     texts: Mapping[str, str], stated: Description, file: Path
 ) -> tuple[dict[str, Any], list[str]]:
-    """Reads metadata of Deepness and geodeep.
+    """Reads metadata of Deepness and geodeep, and those that this toolkit adds.
 
     Args:
         texts: Values by their keys.
@@ -35,6 +42,9 @@ def read_metadata(
         InputError: If the network does something else than `Segmentor`, or a value is not valid.
     """
     found = {key: _value(text) for key, text in texts.items() if key in _KNOWN}
+    own = found.pop(OWN_KEY, {})
+    if not isinstance(own, dict):
+        raise InputError(f"{file}: its metadata {OWN_KEY} cannot be read. Export it again.")
     kind = str(found.get("model_type", "Segmentor"))
     if kind.casefold() != "segmentor":
         raise InputError(
@@ -44,15 +54,18 @@ def read_metadata(
     # a mean of pixels divided by 255 is small, but for those of another data type
     of_other_types = {} if found.get("dtype", "uint8") == "uint8" else {"range": _BYTE}
     given: dict[str, Any] = {}
-    for key, value in found.items():
-        if key not in _ATTRIBUTES:
-            continue
-        attribute, convert = _ATTRIBUTES[key]
+    entries = [
+        (key, *_ATTRIBUTES[key], value) for key, value in found.items() if key in _ATTRIBUTES
+    ]
+    entries += [(key, key, _same, own[key]) for key in own if key in Description.model_fields]
+    for key, attribute, convert, value in entries:
         by_hand = stated.normalises if attribute in ("mean", "std") else False
         if by_hand or getattr(stated, attribute) is not None:
             continue
         try:
             given[attribute] = convert(value)
+            if attribute == "std" and not of_other_types and max(given["std"]) > _MOST_SPREAD:
+                raise ValueError("of pixels that were not divided")
             Description.model_validate({attribute: given[attribute]} | of_other_types)
         except (ValidationError, ValueError, TypeError, ArithmeticError) as error:
             raise InputError(
@@ -64,7 +77,8 @@ def read_metadata(
         given["range"] = _BYTE
         if "mean" not in given and "std" not in given:
             notes.append("Pixels are divided by 255, as Deepness does where no mean is stated.")
-    if left_out := [key for key in ("tiles_overlap", "seg_small_segment") if found.get(key)]:
+    left_out = [key for key in ("tiles_overlap", "seg_small_segment") if found.get(key)]
+    if left_out := [*left_out, *sorted(own.keys() - Description.model_fields.keys())]:
         notes.append(f"Not used of its metadata: {', '.join(left_out)}.")
     return given, notes
 
@@ -91,6 +105,8 @@ def _numbers(value: Any) -> list[float]:
 
 def _threshold(value: Any) -> float | None:
     """The threshold; None for 0 and 1, which leave the decision to the probabilities."""
+    if not 0 <= float(value) <= 1:
+        raise ValueError("not a probability")
     return float(value) if 0 < float(value) < 1 else None
 
 
@@ -122,5 +138,6 @@ _ATTRIBUTES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     # written by segment-export
     "dtype": ("dtype", _same),
     "preprocess": ("preprocess", _same),
+    "scale": ("scale", _same),
 }
-_KNOWN = {*_ATTRIBUTES, "model_type", "tiles_overlap", "seg_small_segment"}
+_KNOWN = {*_ATTRIBUTES, OWN_KEY, "model_type", "tiles_overlap", "seg_small_segment"}

@@ -43,8 +43,8 @@ _MULTIPLE = 32
 _ELEMENT_TYPES = {"u8": "uint8", "u16": "uint16", "i16": "int16"}
 
 _UNKNOWN_TRAINING = (
-    "The model was trained elsewhere: it is not known on what, so scenes unlike its training"
-    " images are not recognised."
+    "An ONNX file does not hold what its model was trained on, so scenes unlike its training images"
+    " are not recognised."
 )
 
 
@@ -141,6 +141,7 @@ def _read(file: Path, checksums: dict[str, str]) -> OpenedModel:
         notes.append(
             f"Its tiles have {tile} pixels: with --overlap 0.5, seams between them are less likely."
         )
+    _check_scenes(axes, stated, dtype, file)
     gsd = stated.gsd if isinstance(stated.gsd, tuple | None) else (stated.gsd, stated.gsd)
     info = ModelInfo(
         task="segment",
@@ -149,10 +150,12 @@ def _read(file: Path, checksums: dict[str, str]) -> OpenedModel:
         bands=axes.bands,
         dtype=dtype,
         range=values,
+        scale=stated.scale,
+        band_names=stated.band_names or [],
         tile=tile,
         multiple=stated.multiple or (1 if is_fixed else _MULTIPLE),
         fixed_tile=is_fixed,
-        ground_sampling_distance=gsd and float(np.sqrt(gsd[0] * gsd[1])),
+        ground_sampling_distance=gsd and (stated.resample_to or float(np.sqrt(gsd[0] * gsd[1]))),
         ground_sampling_range=gsd,
         notes=[_UNKNOWN_TRAINING, *notes],
         checksums=checksums,
@@ -185,6 +188,23 @@ def _check_normalisation(axes: InputAxes, stated: Description, file: Path) -> No
                 f"{file}: {key} has {len(values)} values, but the network has {axes.bands} bands."
                 f" Correct {key} in {name}."
             )
+
+
+def _check_scenes(axes: InputAxes, stated: Description, dtype: str, file: Path) -> None:
+    """Refuses band names and a scale of scenes that do not fit the bands and their data type."""
+    counts = {"band_names": len(stated.band_names or ())}
+    counts["scale"] = len(stated.scale.low) if stated.scale else 0
+    for key, count in counts.items():
+        if count not in (0, axes.bands):
+            raise InputError(
+                f"{file}: {key} is for {count} bands, but the network has {axes.bands}. Correct"
+                f" {key} in {file.stem}.yaml."
+            )
+    if stated.scale and dtype != "uint8":
+        raise InputError(
+            f"{file}: scale brings pixels to uint8, but the network takes {dtype}. Leave scale out"
+            f" of {file.stem}.yaml."
+        )
 
 
 def _assumed_type(stated: Description, notes: list[str]) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
         )
     if not (count and bands):
         raise InputError(f"{path}: file has no bands besides alpha. Name a raster that has some.")
-    if not all(1 <= band <= count for band in bands):
+    if not all(isinstance(band, Integral) and 1 <= band <= count for band in bands):
         raise InputError(
             f"{path}: file has {counted(count, 'band')}, asked for are {list(bands)}. Choose from"
             f" 1 to {count}."

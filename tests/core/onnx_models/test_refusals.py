@@ -16,6 +16,8 @@ from segment.core.model.weight_files import checksum
 from segment.core.onnx_models.loading import load_model_info
 from tests.core.onnx_models.graphs import NAMES, deepness, write_onnx
 
+SCALE = {"low": [0] * 3, "high": [9] * 3, "dtype": "uint16", "origin": "the agency"}
+
 
 def refused(file: Path, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
@@ -63,6 +65,10 @@ def test_no_file_and_a_folder(tmp_path):
         ({"tile": 0}, "tile"),
         ({"clases": ["a"]}, "clases.*classes"),
         ({"gsd": -1}, "gsd"),
+        ({"band_names": ["red", "green"]}, "band_names is for 2 bands, but the network has 3"),
+        ({"scale": SCALE | {"low": [0], "high": [9]}}, "scale is for 1 bands, but the network"),
+        ({"scale": SCALE, "range": [0, 65535]}, "scale brings pixels to uint8, .* takes uint16"),
+        ({"scale": SCALE | {"low": [9] * 3}}, "scale"),
     ],
 )
 def test_statements_that_do_not_fit(tmp_path, stated: dict[str, Any], words):
@@ -78,6 +84,15 @@ def test_statements_that_do_not_fit(tmp_path, stated: dict[str, Any], words):
         ({}, r"normalised is stated neither .* Write range: \[0, 255\]"),
         ({"model_type": "Detector"}, "'Detector', but maps need a Segmentor"),
         (deepness(NAMES[:3]), "3 classes are stated, but the network has 5"),
+        (
+            deepness(standardization_std=[58.4, 57.1, 57.4]),
+            "standardization_std is .58.4, 57.1, 57.4",
+        ),
+        (deepness(seg_thresh=90), "seg_thresh is 90, which cannot be read. State threshold"),
+        (deepness(seg_thresh="NaN"), "seg_thresh is nan"),
+        (deepness(aerial_segment="yes"), "its metadata aerial_segment cannot be read"),
+        (deepness(aerial_segment={"band_names": 3}), "its metadata band_names is 3"),
+        (deepness(aerial_segment={"classes": [{"name": "a"}]}), "its metadata classes is"),
         ({"class_names": '{"0": "a", "2": "b"}'}, "class_names is .* State classes in m.yaml"),
         ({"class_names": "a, b"}, "class_names"),
         (deepness(resolution="ten"), "resolution is 'ten'.* State gsd in m.yaml"),
@@ -99,6 +114,7 @@ def test_metadata_that_do_not_fit(tmp_path, metadata, words):
         ({"extra_input": True}, "has 2 inputs"),
         ({"end": "GlobalAveragePool"}, "gives no class to each pixel"),
         ({"element": "BOOL"}, "no pixels are"),
+        ({"element": "INT8"}, "type i8, which no pixels are. Export float32"),
         ({"reduction": 16}, "gives no class to each pixel"),
         ({"channels": 1, "end": "above"}, "how many there are is not stated"),
     ],

@@ -169,6 +169,8 @@ def test_paths_and_open_datasets_are_mapped_into_memory(tmp_path: Path) -> None:
     assert_same(predict_array(scene, model, probabilities=True, nodata=0), scene, model, nodata=0)
     with rasterio.open(scene) as dataset:
         assert_same(predict_array(dataset, model, probabilities=True), scene, model)
+    within = predict_array(scene, model, probabilities=True, nodata=(0, 40))
+    assert_same(within, scene, model, nodata=(0, 40))
     for given in ({"crs": "EPSG:32640"}, {"nodata": np.zeros((50, 90), bool)}):
         with pytest.raises(InputError, match="for arrays"):
             predict_array(scene, model, **given)
@@ -230,6 +232,8 @@ def test_what_is_assumed_of_an_image_is_a_note(image: Any, note: str) -> None:
         ({"transform": 3}, "no affine transform"),
         ({"bands": [4, 1, 2]}, "image: file has 3 bands"),
         ({"bands": [1]}, "Received 1 band"),
+        ({"bands": "1,2,3"}, "image: file has 3 bands, asked for are .*Choose from 1 to 3"),
+        ({"bands": [1.0, 2.0, 3.0]}, "image: file has 3 bands, asked for are .*Choose from 1 to 3"),
         ({"tile": 33}, "multiple of 8"),
         ({"resample": True}, "image: --resample needs pixel sizes"),
     ],
@@ -243,8 +247,11 @@ def test_a_truncated_pil_image_is_refused(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.fromarray(noise()).save(buffer, "PNG")
     broken = Image.open(io.BytesIO(buffer.getvalue()[:4000]))
-    with pytest.raises(InputError, match="image: cannot be decoded"):
-        predict_array(broken, PlaceModel(bands=3))
+    closed = Image.fromarray(noise())
+    closed.close()
+    for image in (broken, closed):
+        with pytest.raises(InputError, match="image: cannot be decoded"):
+            predict_array(image, PlaceModel(bands=3))
 
 
 def test_the_result_names_its_classes_and_draws_itself() -> None:
@@ -302,6 +309,8 @@ def test_windows_have_the_bundled_model_and_the_whole_scene_as_defaults(
     assert_array_equal(predict_window(scene, model, 5, 6, 7, 8), whole[5:12, 6:14])
     with pytest.raises(InputError, match="The window is not inside"):
         predict_window(scene, model, top=50)
+    with pytest.raises(InputError, match="whole numbers: .* Received 1.5, 0, None, None"):
+        predict_window(scene, model, top=1.5)
     asked: list[object] = []
     for name in ("window", "arrays"):
 
@@ -428,3 +437,74 @@ def test_data_arrays_of_dask_are_computed_strip_by_strip(
     image = open_rasterio(scene, chunks={"y": 100})
     found = predict_array(image, model)
     assert_array_equal(found.labels, predict_window(scene, model))
+
+
+@pytest.mark.parametrize("part", [(0, 50, 0, 90), (7, 40, 11, 80), (7, 8, 11, 80), (7, 40, 11, 12)])
+def test_parts_of_rotated_data_arrays_keep_their_place(
+    tmp_path: Path, open_rasterio: Callable[..., Any], part: tuple[int, ...]
+) -> None:
+    top, bottom, left, right = part
+    turned = PLACE["transform"] @ Affine.rotation(30)
+    image = open_rasterio(write_raster(tmp_path / "s.tif", noise(), transform=turned))
+    cut = image.isel(y=slice(top, bottom), x=slice(left, right))
+    labels = predict_array(cut, PlaceModel(bands=3)).labels
+    labels.rio.to_raster(tmp_path / "labels.tif")
+    with rasterio.open(tmp_path / "labels.tif") as file:
+        assert file.transform.almost_equals(turned @ Affine.translation(left, top), 1e-6)
+    flipped = predict_array(cut[:, ::-1], PlaceModel(bands=3)).labels
+    expected = turned @ Affine.translation(left, bottom) @ Affine.scale(1, -1)
+    if bottom - top > 1:
+        assert flipped.rio.transform().almost_equals(expected, 1e-6)
+
+
+@pytest.mark.parametrize(
+    "place", [Affine(0.6, 0, 7, 0, -0.6, 9), Affine(0.6, 0.2, 7, 0.2, -0.6, 9)]
+)
+def test_a_georeference_that_is_given_with_a_data_array_is_that_of_its_labels(
+    tmp_path: Path, open_rasterio: Callable[..., Any], place: Affine
+) -> None:
+    import xarray
+
+    pixels, model = noise(), PlaceModel(bands=3)
+    expected = predict_array(pixels, model, crs=32639, transform=place).labels
+    plain = xarray.DataArray(pixels, dims=("y", "x", "colour"))
+    placed = open_rasterio(write_raster(tmp_path / "scene.tif", pixels, **PLACE))
+    for image in (plain, placed, plain.assign_coords(x=range(90), y=range(50))):
+        found = predict_array(image, model, crs=32639, transform=place, probabilities=True)
+        assert_array_equal(found.labels, expected)
+        for made in (found.labels, found.probabilities):
+            made.rio.to_raster(tmp_path / "made.tif")
+            with rasterio.open(tmp_path / "made.tif") as file:
+                assert file.crs == 32639 and file.transform.almost_equals(place, 1e-9)
+    only_crs = predict_array(placed, model, crs=32639).labels.rio
+    assert only_crs.crs == 32639 and only_crs.transform().almost_equals(PLACE["transform"])
+
+
+def test_bands_that_a_data_array_names_are_no_alpha(open_rasterio: Callable[..., Any]) -> None:
+    import xarray
+
+    pixels, model = noise(hole=False), PlaceModel(bands=3)
+    red = np.where(np.arange(90) < 40, 0, 255).astype(np.uint8) * np.ones((50, 1), np.uint8)
+    expected = predict_array(np.dstack([red, pixels[..., 1:]]), model).labels
+    bands = np.dstack([pixels[..., 0], pixels[..., 2], pixels[..., 1], red])
+    names = ["near infrared", "blue", "green", "red"]
+    image = xarray.DataArray(bands, dims=("y", "x", "band"), coords={"band": names})
+    assert_array_equal(predict_array(image, model).labels, expected)
+    opaque = image.assign_coords(band=["red", "blue", "green", "Alpha"])
+    assert (predict_array(opaque, model).labels.values[:, :40] == 255).all()
+
+
+def test_four_bands_of_which_one_seems_to_be_alpha_can_be_chosen() -> None:
+    pixels, model = np.dstack([noise(hole=False), np.full((50, 90), 255, np.uint8)]), FakeModel(4)
+    with pytest.raises(InputError, match=r"3 bands and one that is taken .* bands=\[1, 2, 3, 4\]"):
+        predict_array(pixels, model)
+    assert (predict_array(pixels, model, bands=[1, 2, 3, 4]).labels != 255).all()
+
+
+@pytest.mark.parametrize(
+    "numbers", [(0, 0, 0, 0, 0, 0), (np.nan, 0, 0, 0, -1, 0), (1, 1, 0, 1, 1, 0)]
+)
+def test_a_transform_without_area_is_refused(numbers: tuple[float, ...]) -> None:
+    for given in (numbers, Affine(*numbers)):
+        with pytest.raises(InputError, match="gives pixels no area"):
+            predict_array(noise(), FakeModel(3), crs=32640, transform=given)

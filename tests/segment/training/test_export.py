@@ -10,8 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import rasterio
 import yaml
+from rasterio.transform import from_origin
 
+import segment
 from segment import cli
 from segment.bundled import BUNDLED
 from segment.config import Config, ModelSettings
@@ -37,6 +40,7 @@ from segment.core.model.openvino_network import (
     save_openvino,
 )
 from segment.core.model.runtime import load_model
+from segment.core.onnx_models.loading import load_model_info as load_onnx_info
 from segment.core.pixels.normalise import BandStatistics
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
@@ -45,7 +49,7 @@ from segment.training import export as exporting
 from segment.training.export import export_model
 from segment.training.models import build_model
 from segment.training.onnx_export import onnx_metadata, pixel_scale, save_onnx
-from tests.conftest import write_raster
+from tests.conftest import write_bands, write_raster
 
 pytestmark = pytest.mark.heavy
 
@@ -512,6 +516,7 @@ def test_metadata_is_what_the_plugins_parse(small):
         "standardization_std": [1, 1, 1],
         "seg_thresh": 0.0,
         "seg_small_segment": 0,
+        "aerial_segment": {"classes": [one.model_dump() for one in CLASSES[:2]]},
     }
     assert model.ir_version <= 9 and [o.version for o in model.opset_import if not o.domain] == [15]
     unknown = load_model_info(small).model_copy(
@@ -522,6 +527,48 @@ def test_metadata_is_what_the_plugins_parse(small):
         json.loads(onnx_metadata(unknown)["standardization_std"]) == [257.0] * 3
         and pixel_scale(unknown) == 65535
     )
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_map_of_an_onnx_export_is_that_of_the_model_folder(inside, tmp_path):
+    """Values, colours and ignored classes, bands by name, scale, and the range of pixel sizes."""
+    classes = [
+        Class(name="land", value=3, color="#804000", map_color="#FFFF00"),
+        Class(name="cloud", value=0, color="#FFFFFF", ignore=True),
+        Class(name="water", value=7, color="#0000FF"),
+    ]
+    scale = {"low": [100.0] * 4, "high": [20_000.0] * 4, "dtype": "uint16", "origin": "training"}
+    folder = model_folder(
+        tmp_path / "run",
+        small_network(4),
+        classes=classes,
+        scale=scale,
+        band_names=["blue", "green", "red", "near infrared"],
+        ground_sampling_range=(0.2, 0.5),
+        ground_sampling_distance=0.25,
+    )
+    file = export_model(folder, "onnx", output=None if inside else tmp_path / "m.onnx").path
+    rows = np.linspace(2_000, 9_000, 90)[:, None, None]
+    parts = np.where(np.arange(80)[:, None] < 30, [0.5, 0.7, 1, 2], [2, 1, 0.7, 0.5])
+    ramp = (rows * parts).astype(np.uint16)
+    names = ["near infrared", "red", "green", "blue"]
+    place = from_origin(500_000, 2_700_000, 0.4, 0.4)
+    scene = write_bands(tmp_path / "scene.tif", ramp, names, transform=place)
+    first, second = load_model_info(folder), load_onnx_info(file)
+    assert second.class_table.mapped == first.class_table.mapped
+    for key in ("pixels", "classes", "ground_sampling_range", "ground_sampling_distance"):
+        assert getattr(second, key) == getattr(first, key)
+    for options in ({}, {"resample": True}):
+        maps = [
+            segment.predict_scene(scene, model, tmp_path / f"{name}{len(options)}", **options)
+            for name, model in (("a", load_model(folder, "keras")), ("b", file))
+        ]
+        with rasterio.open(maps[0].classes) as of_folder, rasterio.open(maps[1].classes) as of_file:
+            wanted, found = of_folder.read(1), of_file.read(1)
+            assert of_folder.colormap(1) == of_file.colormap(1)
+        assert set(np.unique(wanted)) == {3, 7} and (wanted == found).mean() > 0.999
+    known, notes = maps[0].report["notes"], maps[1].report["notes"]
+    assert set(known) <= set(notes) and any("does not hold what" in note for note in notes)
 
 
 def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
