@@ -118,9 +118,6 @@ def training_of(settings: Settings) -> dict[str, Any]:
 class Search:
     """How a study searches.
 
-    If several processes work on a study, each finishes the trial that it has begun, even if there
-    are more than `trials` then.
-
     Attributes:
         trials: Number of trials of the study in total, whichever processes run them and when.
         hours: Hours after which no trial is begun; confirmations still are. None for no limit.
