@@ -70,16 +70,19 @@ def tune(
 
 
 def find_files(data: Sequence[Path], settings: ImageSettings) -> list[Path]:
-    """Lists the images of data folders.
+    """Lists the images of data folders, and the tables of their labels and classes.
 
     Args:
         data: Data folders or CSVs.
         settings: How images are selected.
 
     Returns:
-        Paths of the images.
+        Their paths.
 
     Raises:
         InputError: As in `find_images`.
     """
-    return [image.path for image in find_images(data, settings).images]
+    images = [image.path for image in find_images(data, settings).images]
+    tables = [place / "labels.csv" if place.is_dir() else place for place in data]
+    tables += [(place if place.is_dir() else place.parent) / "classes.yaml" for place in data]
+    return [*images, *(table for table in tables if table.is_file())]

@@ -86,25 +86,31 @@ def tune(
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
 
 
-def find_files(data: Sequence[Path], settings: DataSettings) -> list[Path]:
-    """Returns the images and masks of tile folders, or of scenes.
+def find_files(data: Sequence[Path], settings: DataSettings) -> list[Path | str]:
+    """Lists what is learned from tile folders, or from scenes.
 
     Args:
         data: Tile folders, or scenes where the settings name their labels.
         settings: Labels of scenes, and class table.
 
     Returns:
-        The files, each image followed by its mask, and further vector labels.
+        Images, masks and class tables, and a text for each vector file that describes its shapes on
+        the scene: what else a program changes in the file plays no part.
 
     Raises:
         InputError: As `find_pairs` or `find_scenes` does.
     """
-    if not settings.labels:
+    if settings.labels:
+        table = ClassTable(settings.classes) if settings.classes else None
+        given = settings, settings.root, table, "data.classes"
+        pairs = [pair for path in data for pair in find_scenes(path, *given).pairs]
+        tables = [file.with_name("classes.yaml") for p in pairs for file in (p.image, p.mask)]
+    else:
         pairs = [pair for folder in data for pair in find_pairs(folder)]
-        return [file for pair in pairs for file in (pair.image, pair.mask)]
-    table = ClassTable(settings.classes) if settings.classes else None
-    given = settings, settings.root, table, "data.classes"
-    pairs = [pair for path in data for pair in find_scenes(path, *given).pairs]
-    files = [file for pair in pairs for file in (pair.image, pair.mask)]
-    vectors = [Path(settings.root, one.path) for one in settings.labels if one.field]
-    return list(dict.fromkeys([*files, *vectors]))
+        folders = [*data, *(pair.image.parent.parent for pair in pairs)]
+        tables = [folder / "classes.yaml" for folder in folders]
+    files: list[Path | str] = []
+    for pair in pairs:
+        shapes = pair.scene and pair.scene.shapes
+        files += [pair.image, *(shapes.described if shapes else [pair.mask])]
+    return list(dict.fromkeys([*files, *(table for table in tables if table.is_file())]))

@@ -54,6 +54,15 @@ class LabelLayers(LabelReader):
         """What was repaired, left out or assumed."""
         return list(dict.fromkeys(note for layer in self.layers for note in layer.notes))
 
+    @property
+    def described(self) -> list[str]:
+        """Describes the shapes of each layer on the scene, wherever its file is."""
+        return [
+            f"{layer.path.name} {layer.fill} {layer.class_table.names}"
+            f" {[burner.digest for burner in (layer.shapes, layer.areas) if burner]}"
+            for layer in self.layers
+        ]
+
     def _window(self, row: int, height: int, column: int, width: int) -> NDArray[np.uint8]:
         """Reads the lowest layer, and what those above have on it.
 

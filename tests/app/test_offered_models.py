@@ -1,5 +1,6 @@
 """ONNX files beside model folders, among which visitors choose."""
 
+from pathlib import Path
 from shutil import copytree
 
 import pytest
@@ -33,3 +34,16 @@ def test_a_folder_that_is_named_bundled_does_not_replace_the_bundled_model(tmp_p
     assert offered.names("segment") == ["bundled", "bundled (own)"]
     assert offered.folder("segment", "bundled") == BUNDLED
     assert offered.folder("segment", "bundled (own)") == own
+
+
+def test_links_to_folders_of_one_name_are_two_models(tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    for town in ("dubai", "lima"):
+        copytree(BUNDLED, tmp_path / town / "model")
+        (tmp_path / "models" / town).symlink_to(tmp_path / town / "model")
+    offered = OfferedModels(tmp_path / "models")
+    assert offered.names("segment") == ["bundled", "dubai", "lima"]
+    assert offered.folder("segment", "lima").resolve() == tmp_path / "lima" / "model"
+    assert OfferedModels(tmp_path / "models" / "lima").names("segment")[1:] == ["lima"]
+    monkeypatch.chdir(tmp_path / "dubai" / "model")
+    assert OfferedModels(Path()).names("segment")[1:] == ["model"]

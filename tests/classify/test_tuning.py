@@ -7,8 +7,10 @@ import pytest
 
 from classify import cli
 from classify.config import Config
+from classify.tuning import find_files
 from segment.core.cli.command import run
 from segment.core.config import load_settings
+from tests.conftest import two_class_scene, write_raster
 
 pytestmark = pytest.mark.heavy
 
@@ -62,3 +64,16 @@ def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys,
     assert "local:4" in complaint(data, "--output", tmp_path / "out", "--cluster", "nowhere")
     monkeypatch.setattr("segment.core.cli.run.find_spec", lambda name: None)
     assert "aerial-segment[tune]" in complaint(data, "--output", tmp_path / "out")
+
+
+def test_tables_of_labels_and_classes_are_files_of_the_data(tmp_path):
+    images = [write_raster(tmp_path / f"{n}.png", two_class_scene(32, 32, n)[0]) for n in range(4)]
+    for name in ("labels.csv", "other.csv"):
+        rows = [f"{image.name},{'ab'[n % 2]}" for n, image in enumerate(images)]
+        (tmp_path / name).write_text("\n".join(["file,labels", *rows]))
+    settings = Config().data
+    assert find_files([tmp_path], settings) == [*images, tmp_path / "labels.csv"]
+    assert find_files([tmp_path / "other.csv"], settings) == [*images, tmp_path / "other.csv"]
+    table = tmp_path / "classes.yaml"
+    table.write_text("- {name: b, color: '#0000FF'}\n- {name: a, color: '#FF0000'}\n")
+    assert find_files([tmp_path], settings)[4:] == [tmp_path / "labels.csv", table]

@@ -23,6 +23,7 @@ from segment.core.errors import InputError
 from segment.core.progress import Silent
 from segment.core.tuning.search import Search
 from segment.core.tuning.search_space import Parameter
+from segment.core.tuning.study import listed_trials
 from segment.core.tuning.tune import tune
 from tests.cluster.processes import ROOT, Cluster, wait_for
 from tests.cluster.tuning import SPACE, task_of
@@ -83,7 +84,7 @@ def command(data: Path, output: Path, address: str, *options: object) -> "subpro
 
 
 def trials(output: Path, name: str = "tuning") -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{output}/study.db").trials
+    return listed_trials(optuna.load_study(study_name=name, storage=f"sqlite:///{output}/study.db"))
 
 
 def states(output: Path) -> list[str]:

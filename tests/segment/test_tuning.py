@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from shapely.geometry import box, mapping
 
 from segment import cli
 from segment.config import Config
@@ -62,12 +63,54 @@ def scene(tmp_path, class_table):
 def test_files_of_a_scene_are_its_own_and_its_labels(scene, tmp_path, capsys):
     labels = scene.with_name("mask.tif")
     settings = Config.model_validate({"data": {"labels": {"path": str(labels)}}}).data
-    assert find_files([scene], settings) == [scene, labels]
+    assert find_files([scene], settings) == [scene, labels, scene.with_name("classes.yaml")]
     arguments = [str(scene), "--output", str(tmp_path / "out"), "--labels", "none.tif"]
     assert run(cli.tune.__wrapped__, arguments) == 2
     assert "none.tif: no such file" in capsys.readouterr().err and not (tmp_path / "out").exists()
     assert run(cli.tune.__wrapped__, [*arguments[:3], "--field", "class"]) == 2
     assert "names a field of --labels" in capsys.readouterr().err
+
+
+def test_files_of_tiles_are_images_masks_and_class_tables(tile_folder):
+    root = tile_folder(groups=1, count=1)
+    group = root / "scene0"
+    (group / "classes.yaml").write_bytes((root / "classes.yaml").read_bytes())
+    assert find_files([root], Config().data) == [
+        group / "images" / "t0.png",
+        group / "masks" / "t0.png",
+        root / "classes.yaml",
+        group / "classes.yaml",
+    ]
+
+
+def test_shapes_of_a_scene_are_known_by_what_they_label(scene):
+    def found(folder: str, *boxes: tuple[str, float], layout: int | None = None) -> list:
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"class": name},
+                "geometry": mapping(box(500_000, 2_700_000 - height, 500_050, 2_700_000)),
+            }
+            for name, height in boxes
+        ]
+        crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32640"}}
+        collection = {"type": "FeatureCollection", "crs": crs, "features": features}
+        path = scene.with_name(folder) / "labels.geojson"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(collection, indent=layout))
+        labels = [{"path": str(path), "field": "class"}]
+        data = Config.model_validate({"data": {"labels": labels}}).data
+        return find_files([scene], data)
+
+    first = found("a", ("land", 90.0), ("water", 20.0))
+    assert first == found("b", ("land", 90.0), ("water", 20.0), layout=2)
+    others = [
+        found("a", ("land", 90.0), ("water", 21.0)),
+        found("a", ("land", 90.0), ("roads", 20.0)),
+        found("a", ("water", 90.0), ("land", 20.0)),
+        found("a", ("land", 90.0), ("water", 20.0), ("land", 5.0)),
+    ]
+    assert len({str(one) for one in (first, *others)}) == 5
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The models to choose from: those bundled with the packages, and the user's own."""
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -151,5 +152,5 @@ class OfferedModels:
 
 def _own_name(model: Path) -> str:
     """The name of a model in the lists: that of its folder or file, but for that of the bundled."""
-    name = model.name if is_onnx(model) else model.resolve().name
+    name = Path(os.path.abspath(model)).name  # of a link its own: two may lead to folders of a name
     return f"{name} (own)" if name == _BUNDLED else name

@@ -174,7 +174,7 @@ class Raster(RasterHeader):
             InputError: If the file cannot be decoded there.
         """
         turned, window = self.orientation, self.stored_window(row, column, height, width)
-        quiet = without_warnings() if self.alpha_bands else nullcontext()
+        quiet = without_warnings() if masked else nullcontext()
         with readable(self.path), quiet:
             # straight to their places: moving them there would take as long as decoding them
             dtype = self.dataset.dtypes[bands[0] - 1]

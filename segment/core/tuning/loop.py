@@ -4,7 +4,7 @@ Several processes run it on one database, which is Optuna's own way to share a s
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from segment.core.errors import InputError
-from segment.core.tuning.study import TWIN, ended_trials, has_ended, running_trials
+from segment.core.tuning.study import SURPLUS, TWIN, ended_trials, has_ended, running_trials
 from segment.core.tuning.trainer import WORKER, Trainer
 from segment.core.tuning.trials import PROBLEM, TrialFailed
 
@@ -26,10 +26,14 @@ POLL = 1.0
 """Seconds between checks of what other processes do."""
 
 
+class _Surplus(Exception):
+    """Ends a trial when other processes have just begun all that are wanted."""
+
+
 def run_trials(trainer: Trainer, watch: Callable[[], None]) -> None:
     """Runs trials until enough of the study have ended or the time is over, and none is running.
 
-    Trials that other processes run are counted, too, so that no more are begun than are wanted.
+    Trials that other processes run are counted, too, so that no more are trained than are wanted.
 
     Args:
         trainer: Trains for the study.
@@ -68,7 +72,7 @@ def run_one(study: Study, objective: Callable[[Trial], float]) -> None:
             raise TrialFailed from error
 
     try:
-        study.optimize(score, n_trials=1, catch=(TrialFailed,))
+        study.optimize(score, n_trials=1, catch=(TrialFailed, _Surplus))
     except ValueError as error:
         if "Cannot tell" not in str(error):
             raise
@@ -83,11 +87,18 @@ def run_one(study: Study, objective: Callable[[Trial], float]) -> None:
 def _score(trainer: Trainer, trial: Trial) -> float:
     """Trains with the settings that are chosen for a trial, unless an earlier trial has them.
 
-    The same settings and seeds would give the same score.
+    The same settings and seeds would give the same score. Processes may begin trials at the same
+    moment: only those that are preceded by fewer than are wanted are trained.
     """
+    earlier = [t for t in trainer.study.get_trials(deepcopy=False) if t.number < trial.number]
+    # waiting ones, too: they may be begun at this moment
+    before = sum(has_ended(t) or not t.state.is_finished() for t in earlier)
+    if before >= trainer.plan.search.trials:
+        trial.set_user_attr(SURPLUS, True)
+        raise _Surplus
     trial.set_user_attr(WORKER, [trainer.plan.command, trainer.worker])
     values = _suggest(trial, trainer.plan.distributions)
-    if twin := _find_twin(trainer.study, trial, values):
+    if twin := _find_twin(earlier, values):
         trial.set_user_attr(TWIN, twin.number)
         if PROBLEM in twin.user_attrs:
             raise TrialFailed(twin.user_attrs[PROBLEM])
@@ -97,9 +108,8 @@ def _score(trainer: Trainer, trial: Trial) -> float:
     return trainer.attempt(trial, values)
 
 
-def _find_twin(study: Study, trial: Trial, values: Mapping[str, Any]) -> FrozenTrial | None:
+def _find_twin(earlier: Sequence[FrozenTrial], values: Mapping[str, Any]) -> FrozenTrial | None:
     """Returns the first earlier trial with the same values that ended or is running."""
-    earlier = [other for other in study.get_trials(deepcopy=False) if other.number < trial.number]
     return next(
         (
             other

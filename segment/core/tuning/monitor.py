@@ -10,7 +10,13 @@ from segment.core.progress import Progress
 from segment.core.tuning.reruns import describe_rerun
 from segment.core.tuning.search import Plan
 from segment.core.tuning.storage import BEST_FILE, write_text
-from segment.core.tuning.study import ended_trials, outcome_of, require_success, score_of
+from segment.core.tuning.study import (
+    ended_trials,
+    listed_trials,
+    outcome_of,
+    require_success,
+    score_of,
+)
 from segment.core.tuning.trainer import WORKER, epochs_of
 
 
@@ -39,7 +45,7 @@ class Monitor:
         Raises:
             InputError: If the first trials have all failed.
         """
-        for trial in self.study.get_trials(deepcopy=False):
+        for trial in listed_trials(self.study):
             if trial.user_attrs.get(WORKER, [""])[0] == self._plan.command:
                 self._report_trial(trial)
         for trial in self.runs.get_trials(deepcopy=False):

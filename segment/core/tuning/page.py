@@ -11,7 +11,7 @@ from segment.core.config import Settings, flatten
 from segment.core.reports.page import Report
 from segment.core.tuning.reruns import Reruns
 from segment.core.tuning.storage import quiet_optuna
-from segment.core.tuning.study import outcome_of, score_of
+from segment.core.tuning.study import listed_trials, outcome_of, score_of
 from segment.core.tuning.trials import PROBLEM
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def describe_study(study: "Study", best: "FrozenTrial", confirmed: Reruns | None
             else {**vars(confirmed), "gain": confirmed.gain, "standard_error": confirmed.error}
         ),
         "importance": importance(study),
-        "trials": [_describe_trial(trial) for trial in study.get_trials(deepcopy=False)],
+        "trials": [_describe_trial(trial) for trial in listed_trials(study)],
     }
 
 
@@ -197,7 +197,7 @@ def _drawn(plot: Callable[[], Any], size: tuple[float, float]) -> Iterator["Figu
 
 
 def _trials(page: Report, study: "Study") -> None:
-    trials = study.get_trials(deepcopy=False)
+    trials = listed_trials(study)
     settings = list(dict.fromkeys(key for trial in trials for key in trial.params))
     page.heading("Trials")
     page.table(

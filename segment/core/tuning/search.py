@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _UNTOUCHED = 1 / 3  # share of the default epochs before a trial may be stopped
+_MOST_READ = 2**29  # bytes of files whose content is compared
 _LONGEST_NAME = 100  # characters of a study's name, which is part of the names of working files
 
 
-def no_files(data: Sequence[Path]) -> list[Path]:
+def no_files(data: Sequence[Path]) -> list[Path | str]:
     """Finds no files; the default of `Task.find_files`.
 
     Args:
@@ -41,7 +42,7 @@ class Task:
         defaults: Settings that trials change.
         scores: Scores that may be maximised: the key in report.json by the column in history.csv.
             The first one that the history has is maximised.
-        files: Files of the data folders that are used.
+        files: Files of the data folders that are used; texts describe what is read of others.
         val_seed: Setting that draws another validation part but the same test part.
         find_files: Finds the used files of data folders, on other machines, too.
     """
@@ -50,9 +51,9 @@ class Task:
     data: Sequence[Path]
     defaults: Settings
     scores: Mapping[str, str]
-    files: Sequence[Path] = ()
+    files: Sequence[Path | str] = ()
     val_seed: str = "data.val_seed"
-    find_files: Callable[[Sequence[Path]], Sequence[Path]] = no_files
+    find_files: Callable[[Sequence[Path]], Sequence[Path | str]] = no_files
 
     @property
     def seed(self) -> int:
@@ -88,17 +89,28 @@ class Task:
         """Describes the files in use.
 
         Returns:
-            Their number and a digest of their names, which do not depend on where the data folders
-            are.
+            Their number and a digest: of their names, which do not depend on where the data folders
+            are, of their sizes, and of what the smallest ones hold, 512 MB in all.
         """
-        names = sorted(
-            next(
-                (file.relative_to(folder) for folder in self.data if folder in file.parents), file
-            ).as_posix()
-            for file in self.files
-        )
-        digest = sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()
-        return f"{len(names)} ({digest[:8]})"
+        digest, read = sha256(), 0
+        for size, name, file in sorted((_size(f), self._name(f), str(f)) for f in self.files):
+            digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
+            read += max(size, 0)
+            if size > 0 and read <= _MOST_READ:
+                with open(file, "rb") as opened:
+                    digest.update(file_digest(opened, sha256).digest())
+        return f"{len(self.files)} ({digest.hexdigest()[:8]})"
+
+    def _name(self, file: Path | str) -> str:
+        if isinstance(file, str):
+            return file
+        above = (folder for folder in self.data if folder in file.parents)
+        return next((file.relative_to(f) for f in above), file).as_posix()
+
+
+def _size(file: Path | str) -> int:
+    """Returns the size of a file in bytes; -1 for a text or a file that is missing."""
+    return file.stat().st_size if isinstance(file, Path) and file.is_file() else -1
 
 
 def training_of(settings: Settings) -> dict[str, Any]:
@@ -117,9 +129,6 @@ def training_of(settings: Settings) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Search:
     """How a study searches.
-
-    If several processes work on a study, each finishes the trial that it has begun, even if there
-    are more than `trials` then.
 
     Attributes:
         trials: Number of trials of the study in total, whichever processes run them and when.

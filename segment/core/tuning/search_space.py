@@ -22,6 +22,8 @@ _LARGEST = 2**53  # up to here floats can represent every whole number
 _CHECKED = 64  # whole numbers of a range that are checked, roughly
 # vary between the repeats and confirmations of a trial
 _REPEATED = ("training.seed", "data.split_seed", "data.val_seed")
+# decide what is scored; trials would be compared on different ground or images
+_DIVIDING = ("data.split", "data.val_fraction", "data.test_fraction", "data.min_labelled")
 _EXAMPLE = "training.learning_rate: {low: 0.00001, high: 0.01, log: true}"
 
 _Number = Annotated[int | float, Field(ge=-_LARGEST, le=_LARGEST)]
@@ -129,7 +131,7 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
 
     Raises:
         InputError: If the space is empty, or a setting does not exist, does not take a value, or
-            is a seed that must not be tuned.
+            is a seed or decides what is scored.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -141,6 +143,11 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
             raise InputError(
                 f"search space, {key}: seeds are not tuned, their scores differ by chance. Leave it"
                 " out."
+            )
+        if key in _DIVIDING:
+            raise InputError(
+                f"search space, {key}: decides what trials are scored on, so their scores could not"
+                " be compared. Leave it out."
             )
         for value in parameter.examples:
             _check_value(key, value, space, defaults)

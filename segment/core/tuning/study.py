@@ -19,6 +19,8 @@ from segment.core.tuning.trials import PROBLEM
 
 TWIN = "as trial"
 """User attribute of a skipped trial: number of an earlier trial with the same settings."""
+SURPLUS = "surplus"
+"""User attribute of a trial that was ended untrained because others were begun just before it."""
 _BELONGS = "belongs"
 # tries, and longest pause in seconds: two processes cannot create tables at once
 _OPENINGS, _PAUSE = 5, 1.0
@@ -156,6 +158,19 @@ def fail_trial(study: Study, trial: FrozenTrial) -> None:
     """
     with suppress(ValueError, RuntimeError):
         study.tell(trial.number, state=TrialState.FAIL)
+
+
+def listed_trials(study: Study) -> list[FrozenTrial]:
+    """Returns the trials that reports list.
+
+    Args:
+        study: Study of the trials.
+
+    Returns:
+        All trials but those that ended untrained because enough others were begun.
+    """
+    trials = study.get_trials(deepcopy=False)
+    return [t for t in trials if t.state != TrialState.FAIL or SURPLUS not in t.user_attrs]
 
 
 def ended_trials(study: Study) -> list[FrozenTrial]:

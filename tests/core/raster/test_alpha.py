@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.errors import NodataShadowWarning
 
 from segment.core.pixels.alpha_content import alpha_content
 from segment.core.raster.opening import open_raster
@@ -267,3 +268,14 @@ def test_pixels_around_an_alpha_band_in_jpeg_stay_hidden(tmp_path, quality):
         assert ((file.read(4) > 0) & (alpha == 0)).any()  # values ring around the edge
     with open_raster(path, expected=3) as raster:
         assert (raster.read()[1] == (alpha > 0)).mean() > 0.995
+
+
+@pytest.mark.parametrize("bands", [None, (4, 1, 2), (1, 2, 3)])
+def test_nodata_beside_an_alpha_band_is_no_warning_of_a_library(tmp_path, recwarn, bands):
+    pixels = np.full((8, 8, 4), 9, np.uint8)
+    pixels[:2] = 0
+    path = write_raster(tmp_path / "scene.tif", pixels, nodata=0, **RGBA)
+    with Source(path, bands=bands).open() as raster:
+        valid = raster.read(0, 0)[1]
+    assert not valid[:2].any() and valid[2:].all()
+    assert not [one for one in recwarn if one.category is NodataShadowWarning]

@@ -53,12 +53,12 @@ def test_any_range_of_a_setting_with_fractions_has_them(ends):
 
 
 def test_fractions_that_need_other_values_of_the_space_stay_fractions():
-    defaults = load_settings(Config, overrides=["data.test_fraction=0.8", "data.val_fraction=0.1"])
+    defaults = load_settings(Config, overrides=["training.epochs=2", "training.warmup_epochs=0"])
     space = {
-        "data.test_fraction": Parameter(low=0.05, high=0.2),
-        "data.val_fraction": Parameter(low=0.1, high=0.5),
+        "training.epochs": Parameter(low=20, high=40),
+        "training.warmup_epochs": Parameter(low=1, high=10),
     }
-    assert distributions(space, defaults)["data.val_fraction"] == FloatDistribution(0.1, 0.5)
+    assert distributions(space, defaults)["training.warmup_epochs"] == FloatDistribution(1, 10)
 
 
 def test_values_that_only_fit_together_are_taken():
@@ -106,6 +106,8 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
             "denoise.*Received .*name the choices",
         ),
         ("training.seed", Parameter(low=0, high=5), "seeds are not tuned"),
+        ("data.val_fraction", Parameter(low=0.05, high=0.5), "val_fraction: decides what trials"),
+        ("data.test_fraction", Parameter(choices=[0.1, 0.2]), "test_fraction: decides what trials"),
     ],
 )
 def test_settings_and_values_that_there_are_not_are_refused(key, parameter, problem):

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -24,13 +25,24 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.outputs import alone
 from segment.core.progress import Silent
+from segment.core.tuning import loop
 from segment.core.tuning.loop import run_trials
+from segment.core.tuning.monitor import Monitor
+from segment.core.tuning.page import describe_study, tuning_page
 from segment.core.tuning.reruns import Confirmation, Reruns, confirm
 from segment.core.tuning.samplers import build_sampler
 from segment.core.tuning.search import Plan, Search, Task
 from segment.core.tuning.search_space import Parameter, distributions, load_space
 from segment.core.tuning.storage import absolute, is_file
-from segment.core.tuning.study import joined, open_study, outcome_of, running_trials
+from segment.core.tuning.study import (
+    SURPLUS,
+    ended_trials,
+    joined,
+    listed_trials,
+    open_study,
+    outcome_of,
+    running_trials,
+)
 from segment.core.tuning.trainer import DEFAULTS as DEFAULT_SETTINGS
 from segment.core.tuning.trainer import Trainer
 from segment.core.tuning.trials import Conditions, TrialFailed, run_trial
@@ -293,29 +305,110 @@ def test_a_trial_that_was_killed_as_it_began_is_not_waited_for(tmp_path, monkeyp
     assert found.trials == 3
 
 
-@pytest.mark.heavy
-def test_settings_that_another_process_trains_are_skipped(tmp_path):
-    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
-    for _ in range(2):
-        study.enqueue_trial({"x": 1.0})
-    study.ask({"x": FloatDistribution(0, 2)})
-    plan = Plan(
+def plan_of(trials: int) -> Plan:
+    return Plan(
         task=TASK,
-        search=Search(trials=5),
-        distributions={"x": FloatDistribution(0, 2)},
+        search=Search(trials=trials),
+        distributions={"model.dropout": FloatDistribution(0.0, 0.6)},
         deadline=math.inf,
         command="c",
         reruns=0,
     )
+
+
+@pytest.mark.heavy
+def test_settings_that_another_process_trains_are_skipped(tmp_path):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    for _ in range(2):
+        study.enqueue_trial({"model.dropout": 0.1})
+    study.ask({"model.dropout": FloatDistribution(0.0, 0.6)})
 
     def watch() -> None:
         if study.trials[1].state.is_finished():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_trials(Trainer(study, plan, tmp_path, Silent()), watch)
+        run_trials(Trainer(study, plan_of(5), tmp_path, Silent()), watch)
     assert [trial.state.name for trial in study.trials] == ["RUNNING", "PRUNED"]
     assert outcome_of(study.trials[1]) == "skipped, as trial 0, with the same settings"
+
+
+def states_of(study: optuna.Study) -> list[str]:
+    return [trial.state.name for trial in study.trials]
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[int]:
+    """Numbers of the trials that were trained, which takes no time."""
+    numbers = list[int]()
+    monkeypatch.setattr(Trainer, "attempt", lambda _, t, values: numbers.append(t.number) or 0.5)
+    return numbers
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3])
+def test_processes_that_begin_the_last_trial_at_once_train_it_once(
+    tmp_path, monkeypatch, trained, wanted
+):
+    storage, together = f"sqlite:///{tmp_path}/study.db", Barrier(3)
+    own, count = threading.local(), loop.ended_trials
+    open_study(storage, "s", {})
+
+    def count_together(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+        found = count(study)
+        if not hasattr(own, "met"):  # none begins before all have counted
+            own.met = together.wait(60)
+        return found
+
+    def work(number: int) -> None:
+        with joined(storage, "s") as study:
+            run_trials(Trainer(study, plan_of(wanted), tmp_path, Silent()), lambda: None)
+
+    monkeypatch.setattr(loop, "ended_trials", count_together)
+    monkeypatch.setattr(loop, "POLL", 0.01)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(3)))
+    study = study_of(tmp_path, "s")
+    assert sorted(trained) == list(range(wanted))
+    assert states_of(study) == ["COMPLETE"] * wanted + ["FAIL"] * (3 - wanted)
+    assert [trial.number for trial in listed_trials(study)] == list(range(wanted))
+    assert len(ended_trials(study)) == wanted
+    told = Lines()
+    Monitor(study, study, plan_of(wanted), tmp_path, told).report()
+    assert not any("failed" in line for line in told.lines)
+
+
+@pytest.mark.heavy
+def test_reports_leave_out_trials_that_ended_untrained(tmp_path):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    study.tell(study.ask({"model.dropout": FloatDistribution(0.0, 0.6)}).number, 0.5)
+    surplus = study.ask()
+    surplus.set_user_attr(SURPLUS, True)
+    study.tell(surplus.number, state=optuna.trial.TrialState.FAIL)
+    assert len(describe_study(study, study.best_trial, None)["trials"]) == 1
+    page = tuning_page(study, study.best_trial, DEFAULTS, None)
+    page.write(tmp_path / "page.html")
+    assert "its process was stopped" not in (tmp_path / "page.html").read_text()
+
+
+def test_a_trial_that_waits_goes_before_one_begun_at_the_same_moment(
+    tmp_path, monkeypatch, trained
+):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    study.enqueue_trial({"model.dropout": 0.1})
+    take, answers = study._pop_waiting_trial_id, iter([None])  # None: queued after the first look
+    monkeypatch.setattr(
+        study, "_pop_waiting_trial_id", lambda: None if next(answers, take) is None else take()
+    )
+    run_trials(Trainer(study, plan_of(1), tmp_path, Silent()), lambda: None)
+    assert trained == [0] and states_of(study) == ["COMPLETE", "FAIL"]
+
+
+def test_a_lost_trial_is_made_up_for_once(tmp_path, trained):
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "s", {})
+    study.tell(study.ask().number, state=optuna.trial.TrialState.FAIL)
+    run_trials(Trainer(study, plan_of(2), tmp_path, Silent()), lambda: None)
+    assert trained == [1, 2] and states_of(study) == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert len(listed_trials(study)) == 3
 
 
 def test_settings_of_a_lost_process_are_queued_again(tmp_path):
