@@ -232,5 +232,12 @@ def readable(path: object) -> Iterator[None]:
         yield
     except RasterioError as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
-        cure = "Check that it can be reached." if "://" in str(path) else "Get a whole copy."
+        cure = "Get a whole copy."
+        if "://" in str(path):
+            cure = "Check that it can be reached."
+        elif "not recognized" in problem:
+            problem, cure = (
+                "GDAL knows no such format",
+                "Give a GeoTIFF, PNG or JPEG, or convert it.",
+            )
         raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error
