@@ -23,7 +23,7 @@ from segment.core.cli.run import training
 from segment.core.model.backend import load_keras
 
 Images = Annotated[
-    list[Path], Argument(metavar="DATA...", help="Folders of class folders; several are joined.")
+    list[Path], Argument(metavar="DATA", help="Folders of class folders; several are joined.")
 ]
 Generator = Annotated[
     Path, Argument(metavar="RUN", help="Run folder that classify-generate train wrote.")
@@ -61,7 +61,8 @@ def sample(
     run: Generator,
     count: Annotated[int, Option(min=1, max=10**7, help="Pictures to draw.")],
     name: Annotated[
-        str | None, Option("--class", help="Of this class; each in turn by default.")
+        str | None,
+        Option("--class", metavar="NAME", help="Of this class; each in turn by default."),
     ] = None,
     output: Annotated[
         Path, Option(help="Folder for class folders of pictures, and grid.png.")

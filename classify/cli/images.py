@@ -51,12 +51,15 @@ def predict(
     ] = None,
     output: Annotated[Path, Option(help="Folder for the maps of --grid.")] = Path(),
     bands: Annotated[
-        str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
+        str | None,
+        Option(
+            metavar="N,N,...", help="Bands to read, e.g. 4,3,2; those of the training by default."
+        ),
     ] = None,
     scale: Annotated[
         str,
         Option(
-            metavar="S",
+            metavar="SCALE",
             help=(
                 "How more than 8 bits become 8: auto, never; for all images LOW,HIGH or 2%,98%;"
                 " REPORT.json: as in another report of --grid."
@@ -67,7 +70,7 @@ def predict(
         str | None,
         Option(
             metavar="VALUE|LOW-HIGH",
-            help="With --grid: a value or range that means no data, besides what the file says.",
+            help="With --grid: value or range of no data, besides what the file declares.",
         ),
     ] = None,
     augment: Augment = False,

@@ -33,13 +33,13 @@ from segment.core.splits import PartChoice
 DataFolders = Annotated[
     list[Path],
     Argument(
-        metavar="DATA...", help="Folders of class folders, or with labels.csv; several are joined."
+        metavar="DATA", help="Folders of class folders, or with labels.csv; several are joined."
     ),
 ]
 TrainingFolders = Annotated[
     list[Path] | None,
     Argument(
-        metavar="[DATA]...",
+        metavar="DATA",
         help=(
             "Folders of class folders, or with labels.csv; several are joined. None where the"
             " config has data.collections."
@@ -114,7 +114,10 @@ def evaluate(
         PartChoice, Option(help="Part of the data to score; test: what training never saw.")
     ] = "all",
     bands: Annotated[
-        str | None, Option(help="Bands to read, e.g. 4,3,2; those of the training by default.")
+        str | None,
+        Option(
+            metavar="N,N,...", help="Bands to read, e.g. 4,3,2; those of the training by default."
+        ),
     ] = None,
     augment: Augment = False,
     runtime: RuntimeOption = "auto",

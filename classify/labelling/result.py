@@ -16,7 +16,7 @@ from segment.core.maps.scene_outputs import (
     SceneOutputs,
     describe_scene,
     differ_in_scale,
-    format_area,
+    format_areas,
 )
 from segment.core.model.info import ModelInfo
 from segment.core.notebook.html import result_html
@@ -98,7 +98,7 @@ class SceneLabels(SceneOutputs):
         return plot_classes(picture, colors, counts, self.report["scene"], axes)
 
     def _repr_html_(self) -> str:
-        counts, areas = self._counts(), self.report["area_m2"]
+        counts, areas = self._counts(), format_areas(self.report["area_m2"] or {})
         shares = self.report["area_share"]
         header = ["class", "share", "cells", *["area"] * bool(areas)]
         rows = [
@@ -106,7 +106,7 @@ class SceneLabels(SceneOutputs):
                 name,
                 f"{100 * shares[name]:.1f} %",
                 f"{cells:,}",
-                *([format_area(areas[name])] if areas else []),
+                *([areas[name]] if areas else []),
             ]
             for name, cells in counts.items()
         ]
@@ -134,14 +134,15 @@ class SceneLabels(SceneOutputs):
     def __repr__(self) -> str:
         report, lines = self.report, [self._title()]
         longest = max(len(name) for name in report["classes"])
+        areas = format_areas(report["area_m2"] or {})
         counts, classes = self._counts(), len(report["cells_by_class"])
         for name, cells in counts.items():
             line = (
                 f"  {name:<{longest}}  {100 * report['area_share'][name]:5.1f} %  {cells:>9,}"
                 f" cell{'' if cells == 1 else 's'}"
             )
-            if report["area_m2"]:
-                line += f"  {format_area(report['area_m2'][name]):>14}"
+            if areas:
+                line += f"  {areas[name]:>14}"
             lines.append(line)
         if left := classes - len(counts):
             lines.append(f"  without a cell: {left} of {classes} classes")

@@ -62,7 +62,8 @@ def read_layer(
             path, layer=name, columns=list(fields), read_geometry=False, return_fids=True
         )
     except (DataSourceError, DataLayerError) as error:
-        reason = " ".join(str(error).split())
+        # the rest is advice to programmers
+        reason = " ".join(str(error).split()).split("; It might help")[0].rstrip(".")
         raise InputError(
             f"{path}: cannot be read as a vector file ({reason}). Close programs that have it open,"
             " or export it again, e.g. as GeoPackage."

@@ -41,7 +41,7 @@ def sample(
         ),
     ] = "dry",
     gsd: Annotated[
-        float, Option(min=0.3, max=3, help="Metres per pixel: 0.3 or a multiple, to 3.")
+        float, Option(min=0.3, max=3, help="Metres per pixel: 0.3 or a multiple of it, at most 3.")
     ] = 0.3,
     overwrite: Overwrite = False,
     *,
@@ -67,29 +67,39 @@ class LabelOptions:
     labels: Annotated[
         list[Path] | None,
         Option(
+            metavar="FILE",
             help="Or its polygons, lines and points: GeoPackage, GeoJSON ... Repeatable: later"
-            " files are on top, such as corrections."
+            " files are on top, such as corrections.",
         ),
     ] = None
     field: Annotated[
         list[str] | None,
-        Option(help="With --labels: field whose values are the classes; one, or one a file."),
+        Option(
+            metavar="NAME",
+            help="With --labels: field whose values are the classes; one, or one a file.",
+        ),
     ] = None
     layer: Annotated[
         list[str] | None,
-        Option(help="With --labels: layer of the file, if it has several; one, or one a file."),
+        Option(
+            metavar="NAME",
+            help="With --labels: layer of the file, if it has several; one, or one a file.",
+        ),
     ] = None
     width: Annotated[
-        str | None, Option(help="With --labels: width of lines, metres or the field that holds it.")
+        str | None, Option(metavar="METRES|FIELD", help="With --labels: width of lines.")
     ] = None
     radius: Annotated[
-        str | None, Option(help="With --labels: radius of points, metres or a field.")
+        str | None, Option(metavar="METRES|FIELD", help="With --labels: radius of points.")
     ] = None
     order: Annotated[
         LabelOrder, Option(help="With --labels: which of two overlapping shapes is on top.")
     ] = "smaller"
     background: Annotated[
-        str | None, Option(help="With --labels: class of what no shape covers; else unlabelled.")
+        str | None,
+        Option(
+            metavar="NAME", help="With --labels: class of what no shape covers; else unlabelled."
+        ),
     ] = None
     labelled_areas: Annotated[
         Path | None,

@@ -124,7 +124,8 @@ def predict(
     bands: Annotated[
         str | None,
         Option(
-            help="Bands to read, e.g. 4,3,2; by default red, green, blue as the file names them."
+            metavar="N,N,...",
+            help="Bands to read, e.g. 4,3,2; by default red, green, blue as the file names them.",
         ),
     ] = None,
     nodata: NodataOption = None,

@@ -15,7 +15,10 @@ from segment.core.errors import InputError
 @entry_point
 def app(
     host: Annotated[
-        str, Option(help="Address to listen at; 0.0.0.0 for others in the network, too.")
+        str,
+        Option(
+            metavar="ADDRESS", help="Address to listen at; 0.0.0.0 for others in the network, too."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
         int, Option(min=0, max=65535, help="Port to listen at; 0: the first free one.")

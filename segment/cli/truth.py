@@ -28,7 +28,7 @@ SceneLabels = Annotated[
     Option(help="Labels of a scene that is read as it is: a mask, or a vector file with --field."),
 ]
 SceneField = Annotated[
-    str | None, Option(help="With --labels: field whose values are the classes.")
+    str | None, Option(metavar="NAME", help="With --labels: field whose values are the classes.")
 ]
 
 KEYS = ("layer", "width", "radius", "order", "background", "labelled_areas", "codes")

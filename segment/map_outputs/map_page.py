@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segment.core.disk import writable
 from segment.core.labels.classes import ClassTable
-from segment.core.maps.scene_outputs import format_area
+from segment.core.maps.scene_outputs import format_areas
 from segment.core.raster.nodata import describe_nodata
 from segment.core.reports.page import Report
 from segment.core.reports.tables import Share, format_number
@@ -122,12 +122,12 @@ def _add_classes(
     shares: Mapping[str, Share],
 ) -> None:
     """Adds shares, areas and confidence of the classes."""
-    areas, confidence = report["area_m2"], report["confidence"]
+    areas, confidence = format_areas(report["area_m2"] or {}), report["confidence"]
     page.heading("Classes")
     header = ["Class", "Share", *(["Area"] if areas else []), "Confidence"]
     rows = []
     for name, share in shares.items():
-        area = [format_area(areas[name]).replace(" ", _SPACE)] if areas else []
+        area = [areas[name].replace(" ", _SPACE)] if areas else []
         rows.append([name, share, *area, _two(confidence[name])])
     page.table(header, rows, [c.map_color for c in class_table.classes])
     if report["mean_confidence"] is None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.errors import InputError
 from segment.core.maps.class_picture import plot_classes, read_class_picture
-from segment.core.maps.scene_outputs import format_area
+from segment.core.maps.scene_outputs import format_areas
 from segment.core.notebook.html import result_html
 from segment.core.reports.map_pictures import LARGEST
 
@@ -55,14 +55,15 @@ def map_html(
     Returns:
         The HTML.
     """
-    counts, areas, scores = report["pixels_by_class"], report["area_m2"], report.get("jaccard")
+    counts, scores = report["pixels_by_class"], report.get("jaccard")
+    areas = format_areas(report["area_m2"] or {})
     valid = max(sum(counts.values()), 1)
     header = ["class", "share", *["area"] * bool(areas), *["Jaccard"] * bool(scores)]
     rows = []
     for name, pixels in counts.items():
         row = [name, f"{100 * pixels / valid:.1f} %"]
         if areas:
-            row.append(format_area(areas[name]))
+            row.append(areas[name])
         if scores:
             row.append("-" if scores[name] is None else f"{scores[name]:.3f}")
         rows.append(row)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segment.core.errors import counted
 from segment.core.maps.class_raster import companions
-from segment.core.maps.scene_outputs import SceneOutputs, format_area
+from segment.core.maps.scene_outputs import SceneOutputs, format_areas
 from segment.core.raster.sources import Source
 from segment.core.reports.timing import describe_timing
 from segment.map_outputs.map_view import map_html, plot_map
@@ -140,12 +140,13 @@ class SceneMap(SceneOutputs):
         """Returns a table of the classes with their shares, areas and scores."""
         report = self.report
         longest = max(len(name) for name in report["classes"])
+        areas = format_areas(report["area_m2"] or {})
         valid = max(sum(report["pixels_by_class"].values()), 1)
         lines = [self._title()]
         for name, pixels in report["pixels_by_class"].items():
             line = f"  {name:<{longest}}  {100 * pixels / valid:5.1f} %"
-            if report["area_m2"]:
-                line += f"  {format_area(report['area_m2'][name]):>14}"
+            if areas:
+                line += f"  {areas[name]:>14}"
             if "jaccard" in report:
                 line += f"  Jaccard {_figure(report['jaccard'][name])}"
                 line += f"  boundary {_figure(report['boundary_jaccard'][name])}"

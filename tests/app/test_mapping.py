@@ -6,7 +6,7 @@ import pytest
 
 from segment.app.jobs.mapping import Settings, find_probabilities
 from segment.core.errors import InputError
-from segment.core.maps.scene_outputs import format_area
+from segment.core.maps.scene_outputs import format_areas
 from tests.fakes import NAMES
 
 
@@ -117,13 +117,18 @@ def test_pixel_sizes_are_stated_also_where_a_pixel_is_looked_up(map_it):
     assert next(iter(find_probabilities(mapped, 10, 60))) == "road"
 
 
-def test_areas_are_told_in_units_that_can_be_read():
-    assert [format_area(area) for area in (0, 999_999, 1e6, 5_453_648_735)] == [
-        "0 m²",
-        "999,999 m²",
-        "1.00 km²",
-        "5,453.65 km²",
-    ]
+@pytest.mark.parametrize(
+    ("areas", "expected"),
+    [
+        ((0, 9_999), ["0 m²", "9,999 m²"]),
+        ((0, 10_000), ["0.00 ha", "1.00 ha"]),
+        ((13_800, 4_870_000), ["1.38 ha", "487.00 ha"]),
+        ((999_999, 5_453_648_735), ["1.00 km²", "5,453.65 km²"]),
+    ],
+)
+def test_areas_of_a_table_have_one_unit_that_can_be_read(areas, expected):
+    named = dict(zip("ab", areas, strict=True))
+    assert list(format_areas(named).values()) == expected
 
 
 def test_nodata_is_transparent_and_has_no_class(map_it):

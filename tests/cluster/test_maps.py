@@ -115,12 +115,12 @@ def test_a_map_is_that_of_one_machine(tmp_path: Path, cluster: Cluster, model: P
         truth=truth,
         options=MapOptions(**options),
     )
-    assert again.result.report["notes"][-1] == "It was there already."
+    assert again.result.report["notes"][-1] == "The files existed already; nothing was computed."
     assert (
         predict_scene(scene, model, tmp_path / "together", truth=truth, **options).report["notes"][
             -1
         ]
-        == "It was there already."
+        == "The files existed already; nothing was computed."
     )
 
 
@@ -134,7 +134,7 @@ def test_a_map_of_an_onnx_file_is_that_of_one_machine(tmp_path: Path, cluster: C
     assert not done.problems
     assert_same_files(tmp_path / "alone", tmp_path / "together")
     again = predict_scene(scene, file, tmp_path / "together")
-    assert again.report["notes"][-1] == "It was there already."
+    assert again.report["notes"][-1] == "The files existed already; nothing was computed."
 
 
 def test_an_area_of_interest_is_mapped_alike(tmp_path: Path, cluster: Cluster, model: Path) -> None:
@@ -298,7 +298,7 @@ def test_cells_are_labelled_as_on_one_machine(
     (again,) = label_scenes(
         [scene], model, where, cluster=cluster.address, grid=grid, smooth=smooth
     )
-    assert again.result.report["notes"][-1] == "It was there already."
+    assert again.result.report["notes"][-1] == "The files existed already; nothing was computed."
     (other,) = label_scenes(
         [scene], model, where, cluster=cluster.address, grid=grid, smooth=not smooth
     )

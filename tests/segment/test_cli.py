@@ -225,7 +225,7 @@ def test_several_scenes_go_past_a_broken_one_and_on_where_they_were(work, tmp_pa
     ]
     (tmp_path / "b.tif").write_bytes(whole)
     assert call("predict", *arguments) == 0
-    assert capsys.readouterr().out.count("It was there already") == 2
+    assert capsys.readouterr().out.count("The files existed already") == 2
     assert (tmp_path / "maps" / "b_classes.tif").read_bytes() == (
         tmp_path / "maps" / "a_classes.tif"
     ).read_bytes()

@@ -19,7 +19,7 @@ from segment.app.pages.html import (
     show_table,
     status,
 )
-from segment.core.maps.scene_outputs import format_area
+from segment.core.maps.scene_outputs import format_areas
 
 
 def show_labels(found: Labelled) -> str:
@@ -114,11 +114,11 @@ def show_areas(mapped: Mapped) -> str:
     """
     report, class_table = mapped.files.report, mapped.model.info.class_table
     total = max(sum(report["pixels_by_class"].values()), 1)
-    areas = report["area_m2"]
+    areas = format_areas(report["area_m2"] or {})
     rows = []
     for entry in class_table.classes:
         share = report["pixels_by_class"][entry.name] / total
-        area = [format_area(areas[entry.name])] if areas else []
+        area = [areas[entry.name]] if areas else []
         confidence = _percent(report["confidence"][entry.name])
         name = show_swatch(entry.map_color) + escape(entry.name)
         rows.append([name, f"{100 * share:.1f} %", *area, confidence])

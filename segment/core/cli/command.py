@@ -132,13 +132,24 @@ def run(
         )
     except Exception as error:
         if hasattr(error, "format_message"):  # usage errors of click
-            return _fail(name, f"{error.format_message()} See {name} --help.", INPUT_FAULT, debug)
+            return _fail(name, f"{_usage_fault(error)} See {name} --help.", INPUT_FAULT, debug)
         return _fail(
             name,
             f"a fault of ours, please report it: {type(error).__name__}: {error} (see --debug)",
             OUR_FAULT,
             debug,
         )
+
+
+def _usage_fault(error: Any) -> str:
+    """Returns the sentence of a usage error of click, with the value received."""
+    message = str(error.format_message()).replace("Value error, ", "").rstrip(".")
+    found = getattr(error.__cause__, "errors", None)  # of pydantic, which typer reads values with
+    if found is None:
+        return f"{message}."
+    message = message.replace("Input should be", "should be").split(", unable to parse")[0]
+    received = str(found()[0]["input"])
+    return f"{message}." if received in message else f"{message}. Received {received}."
 
 
 def _options_of_group(version: Version = False) -> None:

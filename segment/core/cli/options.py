@@ -60,7 +60,7 @@ Overrides = Annotated[
 ScaleText = Annotated[
     str,
     typer.Option(
-        metavar="S",
+        metavar="SCALE",
         help=(
             "How more than 8 bits become 8: auto, never; for all inputs LOW,HIGH or 2%,98%;"
             " REPORT.json: as in another map."
@@ -122,7 +122,12 @@ BlockEdge = Annotated[
     ),
 ]
 NodataOption = Annotated[
-    str | None, typer.Option("--nodata", help="Value or range, e.g. 0-3, that means no data, too.")
+    str | None,
+    typer.Option(
+        "--nodata",
+        metavar="VALUE|LOW-HIGH",
+        help="A value or range that means no data, besides what the file declares.",
+    ),
 ]
 Features = Annotated[
     bool,

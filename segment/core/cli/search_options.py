@@ -68,7 +68,9 @@ class SearchOptions:
             help="Database that several machines share; study.db in the output by default.",
         ),
     ] = None
-    study: Annotated[str, typer.Option(help="Name of the study in its database.")] = "tuning"
+    study: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the study in its database.")
+    ] = "tuning"
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the choice of settings.")] = 0
     cluster: ClusterAddress = None
 

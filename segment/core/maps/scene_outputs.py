@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -56,7 +56,11 @@ class SceneOutputs(ABC):
         report = self._report_of(made_of)
         if report is None or report.get("holes"):
             return None
-        return replace(self, report=report | {"notes": [*report["notes"], "It was there already."]})
+        return replace(
+            self,
+            report=report
+            | {"notes": [*report["notes"], "The files existed already; nothing was computed."]},
+        )
 
     def has_holes(self, made_of: str) -> bool:
         """Checks for outputs of the same work that lack blocks.
@@ -205,16 +209,20 @@ def own_version() -> str:
     return version("aerial-segment")
 
 
-def format_area(square_metres: float) -> str:
-    """Formats an area, in square kilometres from one of them on.
+def format_areas(square_metres: Mapping[str, float]) -> dict[str, str]:
+    """Formats the areas of a table in one unit, so that they can be compared.
 
     Args:
-        square_metres: The area.
+        square_metres: Area of each class.
 
     Returns:
-        The area with its unit.
+        The areas with the unit: m², ha from one hectare in all on, km² from 100 of them on.
     """
-    return f"{square_metres / 1e6:,.2f} km²" if square_metres >= 1e6 else f"{square_metres:,.0f} m²"
+    total = sum(square_metres.values())
+    unit, size, digits = ("m²", 1, 0) if total < 1e4 else ("ha", 1e4, 2)
+    if total >= 1e8:
+        unit, size = "km²", 1e6
+    return {name: f"{area / size:,.{digits}f} {unit}" for name, area in square_metres.items()}
 
 
 def differ_in_scale(scene: float, training: float) -> bool:

@@ -103,6 +103,11 @@ def load_model_info(folder: Path) -> ModelInfo:
             f"{folder}: ONNX files are taken by segment-predict, segment-evaluate and"
             " segment-export. Give a model folder here."
         )
+    if not folder.exists():
+        raise InputError(
+            f"{folder}: no such model folder. Check the path; the bundled model is used where"
+            " --model is left out."
+        )
     missing = [name for name in (MODEL_FILE, INFO_FILE) if not (folder / name).is_file()]
     if missing:
         raise InputError(

@@ -232,7 +232,12 @@ def readable(path: object) -> Iterator[None]:
         yield
     except RasterioError as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
-        cure = "Check that it can be reached." if "://" in str(path) else "Get a whole copy."
-        if "not recognized as being in a supported file format" in problem:
-            problem, cure = "no format that GDAL reads", "Check that it is an image, and whole."
+        cure = "Get a whole copy."
+        if "://" in str(path):
+            cure = "Check that it can be reached."
+        elif "not recognized" in problem:
+            problem, cure = (
+                "GDAL knows no such format",
+                "Give a GeoTIFF, PNG or JPEG, or convert it.",
+            )
         raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error

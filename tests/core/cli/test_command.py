@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import pytest
 from typer import Argument, Option
 
-from segment.core.cli.command import run
+from segment.core.cli.command import INPUT_FAULT, run
 from segment.core.outputs import staged
 
 _Compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -150,3 +150,22 @@ def test_the_value_of_an_option_in_brackets_may_be_left_out(arguments, received)
 
     assert run(work, arguments) == 0
     assert seen == [received]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--edge", "20m"], "'--edge': should be a valid number. Received 20m. See"),
+        (["--edge", "-1"], "'--edge': should be greater than or equal to 0. Received -1. See"),
+        (["--kind", "z"], "'--kind': 'z' is not one of 'x', 'y'. See"),
+        (["--edges"], "No such option: --edges (Possible options: --edge). See"),
+    ],
+)
+def test_usage_errors_are_sentences_with_the_value_received(arguments, expected, capsys) -> None:
+    def work(
+        edge: Annotated[float, Option(min=0)] = 1,
+        kind: Annotated[Literal["x", "y"], Option()] = "x",
+    ) -> None: ...
+
+    assert run(work, arguments) == INPUT_FAULT
+    assert expected in capsys.readouterr().err

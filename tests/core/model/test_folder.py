@@ -86,3 +86,8 @@ def test_absurd_values_of_a_model_yaml_are_refused_by_name(tmp_path, changes, wo
         (tmp_path / INFO_FILE).write_text(yaml.safe_dump(describe(**{key: value})))
         with pytest.raises(InputError, match=f"labels.{key}"):
             load_model_info(tmp_path)
+
+
+def test_a_path_that_is_no_folder_is_named_as_such(tmp_path):
+    with pytest.raises(InputError, match="no such model folder.*bundled model"):
+        load_model_info(tmp_path / "bundled")

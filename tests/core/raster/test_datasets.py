@@ -52,7 +52,7 @@ def test_files_in_memory_and_warped_views_are_opened_again(scene: Path, tmp_path
             assert classes.transform.almost_equals(warped.transform)
             assert_array_equal(classes.read(1), predict_window(warped, model))
         again = predict_scene(warped, model, tmp_path / "maps")
-        assert again.report["notes"] == ["It was there already."]
+        assert again.report["notes"] == ["The files existed already; nothing was computed."]
     assert_array_equal(read(source), read(as_source(source)))  # as long as the file is there
 
 

@@ -195,7 +195,7 @@ def test_a_stopped_map_of_an_area_goes_on_and_is_the_same(scene, tmp_path):
     assert once.report["pixels_by_class"] == twice.report["pixels_by_class"]
     # finished: nothing is mapped again; another area is another map
     again = predict_scene(scene, model, tmp_path / "twice", **kept)
-    assert "It was there already." in again.report["notes"]
+    assert "The files existed already; nothing was computed." in again.report["notes"]
     with pytest.raises(InputError, match="exists"):
         predict_scene(scene, model, tmp_path / "twice", **kept | {"aoi": None})
     assert json.loads(twice.report_file.read_text())["area_of_interest"]["rows"] == [20, 140]

@@ -334,7 +334,7 @@ def test_other_colours_go_on_with_the_rows_of_a_stopped_map(
     with rasterio.open(result.classes) as raster:
         assert raster.colormap(1)[0][:3] == (255, 0, 255)
     again = predict_scene(scene, model, tmp_path / "out", colors=own)
-    assert again.report["notes"][-1] == "It was there already."
+    assert again.report["notes"][-1] == "The files existed already; nothing was computed."
     with pytest.raises(InputError, match="exists. Add --overwrite"):  # it has other colours
         predict_scene(scene, model, tmp_path / "out")
 

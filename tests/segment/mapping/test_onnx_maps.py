@@ -100,7 +100,7 @@ def test_a_stopped_map_goes_on_and_a_finished_one_is_known(tmp_path, monkeypatch
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert parts.report["made_of"] == whole.report["made_of"]
     again = segment.predict_scene(scene, file, tmp_path / "parts", **options)
-    assert again.report["notes"][-1] == "It was there already."
+    assert again.report["notes"][-1] == "The files existed already; nothing was computed."
     file.with_suffix(".yaml").write_text("threshold: 0.4\nname: other\n")
     with pytest.raises(InputError, match="exists"):
         segment.predict_scene(scene, file, tmp_path / "parts", **options)

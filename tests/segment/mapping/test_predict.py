@@ -478,7 +478,7 @@ def test_what_is_finished_is_not_mapped_again(tmp_path: Path) -> None:
     again = predict_scene(scene, model, tmp_path / "out", polygons=True)
     assert model.tiles == 0
     assert again.classes == first.classes
-    assert "It was there already" in repr(again)
+    assert "The files existed already" in repr(again)
     first.polygons.unlink()  # type: ignore[union-attr]
     for change in ({"polygons": True}, {"min_area": 2.0, "polygons": True}, {"resume": False}):
         with pytest.raises(InputError, match="exists. Add --overwrite"):

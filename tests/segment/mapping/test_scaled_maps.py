@@ -164,7 +164,7 @@ def test_a_stopped_map_goes_on_with_the_same_scale_alone(tmp_path: Path) -> None
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert stop(tmp_path / "other", "0,100").tiles >= tiles.tiles  # from the beginning
     found = predict_scene(scene, Brightness(), tmp_path / "whole")
-    assert "It was there already." in found.report["notes"]
+    assert "The files existed already; nothing was computed." in found.report["notes"]
     with pytest.raises(InputError, match="--overwrite"):
         predict_scene(scene, Brightness(), tmp_path / "whole", scale="0,100")
     assert whole.report["scale"]["origin"].startswith("0.5 % and 99.5 %")

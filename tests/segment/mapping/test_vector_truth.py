@@ -99,7 +99,7 @@ def test_scores_are_those_of_the_shapes_burned_at_once(
         assert found.report["boundary_jaccard"][name] == pytest.approx(share, abs=1e-6)
     assert found.report["boundary_width"] == 3 and "boundary" in repr(found)
     again = predict_scene(image, PlaceModel(), tmp_path / "b", **options)
-    assert again.report["notes"][-1] == "It was there already."
+    assert again.report["notes"][-1] == "The files existed already; nothing was computed."
     with pytest.raises(InputError, match="exists"):  # other scores are another report
         predict_scene(image, PlaceModel(), tmp_path / "b", **(options | {"boundary_width": 4}))
 
