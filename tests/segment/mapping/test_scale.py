@@ -389,7 +389,7 @@ def test_a_map_of_another_scale_is_another_map(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "scene.tif", NOISE, transform=place(0.05))
     predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32)
     assert (
-        "there already"
+        "existed already"
         in predict_scene(scene, knowing(0.1, 2), tmp_path / "out", tile=32).report["notes"][-1]
     )
     for change in ({"resample": False}, {"resample": True}, {"gsd": 0.02}, {"gsd": 0.3}):
