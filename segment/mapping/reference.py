@@ -19,6 +19,7 @@ from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import Mask
 from segment.core.raster.reader import Raster
 from segment.data.masks.census import MaskCensus, census_of_rows
+from segment.data.masks.contents import MaskContents
 from segment.data.masks.reading import choose_reading
 from segment.mapping.journal import CLASSES, REFERENCE, Journal
 
@@ -166,10 +167,12 @@ def open_reference(
             if share
             else []
         )
+        contents = MaskContents(reading.class_table, census.read_with(reading.class_table))
         notes = mask.alignment.notes(Path(mask.path).name, "scene")
         notes += [
             *(f"Truth: {note}." for note in reading.notes),
             *(f"Truth: {f}" for f in reading.findings),
+            *(f"Truth: {line}" for line in contents.unscored(class_table.names)),
             *shares,
         ]
         yield Reference(mask, reading.class_table, class_table.names, notes, share)

@@ -22,6 +22,7 @@ from segment.core.reports.page import Report
 from segment.core.training.evaluation import EvaluationOptions
 from segment.data.dataset import TileDataset
 from segment.data.masks.census import take_census
+from segment.data.masks.contents import MaskContents
 from segment.data.masks.reading import MaskReading, choose_reading, find_class_table
 from segment.data.pairs.pair import Pair
 from segment.data.patches import grid_patches
@@ -161,6 +162,9 @@ def read_masks_of(
         progress.say(line)
     for refusal in reading.refusals:
         raise InputError(f"{tiles}: {refusal}")
+    contents = MaskContents(reading.class_table, census.read_with(reading.class_table))
+    for line in contents.unscored(info.class_table.names):
+        progress.say(f"warning: {line}")
     return reading, census.undeclared_share(reading.class_table)
 
 

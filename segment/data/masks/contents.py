@@ -1,6 +1,7 @@
 """What masks hold, seen with a class table."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -73,6 +74,28 @@ class MaskContents:
     def undeclared(self) -> Counter[str]:
         """Pixels by value or colour that the class table does not name."""
         return self.census.undeclared(self.class_table)
+
+    def unscored(self, names: Sequence[str]) -> list[str]:
+        """Describes classes of the table that have pixels, and that a model does not have.
+
+        Args:
+            names: Names of the model's classes, in any case.
+
+        Returns:
+            A sentence, or nothing.
+        """
+        known, held = {name.casefold() for name in names}, self.census.held
+        lacking: Counter[str] = Counter()
+        for c in self.class_table.classes:
+            if c.name.casefold() not in known:
+                lacking[c.name] += held[str(c.value)]
+        for color, c in self.class_table.mask_colors().items():
+            if not c.ignore and c.name.casefold() not in known:
+                lacking[c.name] += held[color]
+        total = max(held.total() + self.census.rest, 1)
+        if not (lacking := +lacking):
+            return []
+        return [f"classes that the model does not have are not scored: {listed(lacking, total)}."]
 
     @cached_property
     def is_smeared(self) -> bool:

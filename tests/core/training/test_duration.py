@@ -37,7 +37,21 @@ def no_clock() -> float:
     raise AssertionError("a run that is resumed measures nothing")
 
 
-def run(folder, network, *, phases=(2, 8), clock=no_clock, resume=False, stop=0, **settings):
+def scores() -> dict[str, float]:
+    return {"val_loss": 1.0, "score": 0.5}
+
+
+def run(
+    folder,
+    network,
+    *,
+    phases=(2, 8),
+    clock=no_clock,
+    resume=False,
+    stop=0,
+    validate=scores,
+    **settings,
+):
     """Trains the small network in two phases; returns the history."""
     folder.mkdir(exist_ok=True)
     given = {"epochs": sum(phases), "schedule": "cosine", "warmup_epochs": 1.0, "clip_norm": 1.0}
@@ -52,7 +66,7 @@ def run(folder, network, *, phases=(2, 8), clock=no_clock, resume=False, stop=0,
             dataset=Points(),
             fingerprint="points",
             loss=squares,
-            validate=lambda: {"val_loss": 1.0, "score": 0.5},
+            validate=validate,
             monitor="score",
             save_best=lambda row: None,
             phases=[Phase(phases[0], 0.05, freeze(False)), Phase(phases[1], 0.01, freeze(True))],
@@ -148,6 +162,20 @@ def test_a_slower_machine_trains_fewer_steps(tmp_path):
         run(folder, small_network(), phases=(1, 1), minutes=2, clock=Seconds(seconds))
         kept.append(json.loads((folder / DURATION_FILE).read_text())["steps"])
     assert kept[1] < kept[0] / 2
+
+
+@pytest.mark.parametrize("first, epochs, times", [(1, 10, 2), (80, 10, 2), (200, 2, 1)])
+def test_compiling_is_no_part_of_the_time_of_a_validation(tmp_path, first, epochs, times):
+    clock, calls = Seconds(4), list[float]()
+
+    def validate() -> dict[str, float]:
+        calls.append(clock.now)
+        clock.now += first if len(calls) == 1 else 1
+        return scores()
+
+    run(tmp_path / "run", small_network(), minutes=30, clock=clock, validate=validate)
+    kept = json.loads((tmp_path / "run" / DURATION_FILE).read_text())
+    assert (len(calls) - kept["epochs"], kept["epochs"]) == (times, epochs)
 
 
 def test_faults_of_a_resumed_run_are_refused(tmp_path):

@@ -189,6 +189,15 @@ def test_truth_in_colours_and_with_its_own_classes(tmp_path: Path) -> None:
     report = predict_scene(scene, FakeModel(), tmp_path / "b", truth=truth).report
     assert report["accuracy"] == 1
     assert report["pixels"] == (indices > 0).sum()
+    assert "does not have" not in " ".join(report["notes"])
+
+    table[2] = table[2].model_copy(update={"name": "rail"})
+    save_class_table(ClassTable(table), truth.with_name("classes.yaml"))
+    report = predict_scene(scene, FakeModel(), tmp_path / "c", truth=truth).report
+    assert report["pixels"] == (indices != 2).sum()
+    share = (indices == 2).mean()
+    lacking = f"classes that the model does not have are not scored: rail ({share:.1%})."
+    assert f"Truth: {lacking}" in report["notes"]
 
 
 @pytest.mark.heavy

@@ -11,9 +11,10 @@ import pytest
 import segment
 from segment.boundaries import Boundaries
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class, ClassTable, rgb_of, save_class_table
 from segment.core.progress import Silent
 from tests.conftest import write_raster
-from tests.fakes import FakeModel
+from tests.fakes import COLORS, FakeModel
 
 
 class LopsidedModel(FakeModel):
@@ -171,3 +172,36 @@ def test_tiles_of_more_than_8_bits_are_scaled_as_scenes_are(tmp_path):
         segment.evaluate(tmp_path / "tiles", model, scale="never")
     with pytest.raises(InputError, match="--scale: the first must be below the second"):
         segment.evaluate(tmp_path / "tiles", model, scale="9,3")
+
+
+@pytest.mark.parametrize("kind", ["values", "colours"])
+def test_classes_that_the_model_does_not_have_are_reported(tmp_path, kind):
+    indices = np.random.default_rng(0).integers(0, 4, (32, 32, 1), np.uint8)
+    names = ["BUILDING", "land", "forest", "rock"]
+    table = ClassTable(
+        [
+            Class(name=n, color=c, value=10 * i)
+            for i, (n, c) in enumerate(zip(names, COLORS, strict=False))
+        ]
+    )
+    colors = np.array([rgb_of(c.color) for c in table.classes], np.uint8)
+    root = tmp_path / "tiles"
+    write_raster(root / "images" / "a.png", np.minimum(indices, 1))
+    mask = 10 * indices if kind == "values" else colors[indices[..., 0]]
+    write_raster(root / "masks" / "a.png", mask)
+    save_class_table(table, root / "classes.yaml")
+    lines = Lines()
+    scored = segment.evaluate(root, FakeModel(classes=2), progress=lines)
+    assert scored.report["pixels"] == (indices < 2).sum() and scored.accuracy == 1
+    forest, rock = ((indices == k).mean() for k in (2, 3))
+    wanted = sorted([(forest, "forest"), (rock, "rock")], reverse=True)
+    listed = ", ".join(f"{name} ({share:.1%})" for share, name in wanted)
+    assert f"warning: classes that the model does not have are not scored: {listed}." in " ".join(
+        lines.said
+    )
+    save_class_table(ClassTable(table.table[:2]), root / "classes.yaml")
+    two = np.minimum(indices, 1)
+    write_raster(root / "masks" / "a.png", 10 * two if kind == "values" else colors[two[..., 0]])
+    known = Lines()
+    segment.evaluate(root, FakeModel(classes=2), progress=known)
+    assert "does not have" not in " ".join(known.said)
