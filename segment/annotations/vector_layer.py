@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.errors import InputError, suggest
+from segment.core.errors import InputError, quoted, suggest
+from segment.core.maps.geopackage import is_taken_as_is
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ def read_layer(
 
     if not path.exists():
         raise InputError(f"{path}: no such file. Check the path.")
+    if not is_taken_as_is(path):
+        raise InputError(
+            f"{quoted(path)}: vector files cannot be read by a path with ! or ; or a tab or line"
+            " break in it, or a space at its beginning. Rename the file or folder."
+        )
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
         name = _choose(path, layers, layer, option)

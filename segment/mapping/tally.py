@@ -1,6 +1,5 @@
 """Counts of a map, added up in row strips or blocks: pixels, areas, scores and confidence."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from segment.core.labels.classes import IGNORED
 from segment.core.maps.scene_outputs import describe_scene
 from segment.core.model.info import ModelInfo
 from segment.core.raster.reader import Raster
+from segment.core.raster.sources import Source
 from segment.mapping.scale import Scale
 from segment.scores import Confusion
 
@@ -223,7 +223,7 @@ class SceneTally:
         areas = None if self._areas is None else self._areas.tolist()
         report = describe_scene(self._scene, self._names, areas, seconds, self._grid)
         report |= {
-            "scene": Path(self._scene.path).name,
+            "scene": Source.of(self._scene.path).name,  # without the key of a signed address
             "model": self._info.name,
             "ground_sampling_distance": self._scale.pixel,
             "pixels_by_class": dict(zip(self._names, self.pixels.tolist(), strict=True)),

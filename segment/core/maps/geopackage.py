@@ -41,6 +41,22 @@ SELECT '', '', table_name, column_name,
 FROM gpkg_geometry_columns WHERE table_name = ?"""
 
 
+def is_taken_as_is(path: Path) -> bool:
+    """Returns whether pyogrio opens the file that a path names.
+
+    It parses paths as addresses: what follows "!" is a path in an archive, and what follows ";" in
+    the name, tabs, line breaks and spaces at the beginning are left out.
+
+    Args:
+        path: Path of a vector file.
+
+    Returns:
+        False where it would open another file, or none.
+    """
+    text = str(path)
+    return not ({*"!\t\r\n"} & {*text}) and ";" not in path.name and text == text.lstrip()
+
+
 def write_geopackage(
     polygons: NDArray[np.object_],
     fields: Mapping[str, NDArray[Any]],
@@ -70,8 +86,8 @@ def write_geopackage(
 
     crs, transform = None if grid.crs is None else grid.crs.to_wkt(), grid.transform
     with TemporaryDirectory() as folder:
-        # pyogrio reads "!" as a path into an archive, SQLite ends a path at ";"
-        file = Path(folder) / "map.gpkg" if {*"!;\r\n"} & {*str(path)} else path
+        # SQLite ends a path at ";"
+        file = path if is_taken_as_is(path) and ";" not in str(path) else Path(folder) / "map.gpkg"
         with writable(path), without_warnings():
             try:
                 for start in range(0, max(len(polygons), 1), _AT_A_TIME):

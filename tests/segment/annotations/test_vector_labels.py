@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -401,3 +402,12 @@ def test_options_that_do_not_belong_together_are_refused(tmp_path):
 def test_paths_may_be_text():
     labels = VectorLabels(path="a.gpkg", field="class", areas="b.gpkg")  # type: ignore[arg-type]
     assert labels == VectorLabels(path=Path("a.gpkg"), field="class", areas=Path("b.gpkg"))
+
+
+@pytest.mark.parametrize("name", ["new!old.gpkg", "new;old.gpkg", "new\told.gpkg", "new\nold.gpkg"])
+def test_paths_that_would_open_another_file_are_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    file = scene(tmp_path)
+    other = write(tmp_path / "old.gpkg", [box(0, 0, 9, 9)], kind=["another"])
+    shutil.copy(other, tmp_path / name)
+    refused(file, VectorLabels(path=Path(name), field="kind"), "Rename the file or folder")

@@ -254,7 +254,7 @@ def test_a_smallest_area_larger_than_all_leaves_one_polygon(
     assert list(fields["class"]) == ["land"] and shapely.area(polygons).sum() == 400
 
 
-@pytest.mark.parametrize("name", ["a!b", "a;b", "a\nb"])
+@pytest.mark.parametrize("name", ["a!b", "a;b", "a\nb", "a\tb"])
 def test_names_that_libraries_read_in_another_way(tmp_path: Path, name: str) -> None:
     classes, path = tmp_path / "classes.tif", tmp_path / name / f"{name}.gpkg"
     path.parent.mkdir()

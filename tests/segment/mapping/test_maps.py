@@ -378,3 +378,13 @@ def test_the_style_of_confidence_covers_all_probabilities(
     items = renderer.findall("rastershader/colorrampshader/item")
     assert [float(item.get("value")) for item in items] == [0, 0.25, 0.5, 0.75, 1]
     assert [items[0].get("label"), items[-1].get("label")] == ["0 %", "100 %"]
+
+
+def test_the_key_of_a_signed_address_is_in_no_output(tmp_path: Path, indices: np.ndarray) -> None:
+    file = write_raster(tmp_path / "town.tif", indices[..., None], nodata=99)
+    signed = {"dirname": "signed", "filename": "town.tif?sig=SECRET"}
+    with rasterio.MemoryFile(file.read_bytes(), **signed) as scene:
+        result = predict_scene(scene.name, FakeModel(), tmp_path / "out", polygons=True, suggest=1)
+    assert result.report["scene"] == "town.tif" and result.classes.name == "town_classes.tif"
+    for written in (tmp_path / "out").iterdir():
+        assert b"SECRET" not in written.read_bytes(), written
