@@ -1,6 +1,6 @@
 """Labels of images, with their probabilities."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
-from classify.data.pixels import orientation_notes
+from classify.data.pixels import file_notes
 from classify.labelling.doubt import UNSURE, Doubt
 from classify.labelling.image_sources import Reading, readable_source
 from classify.labelling.inference import answer, given_labels, label_info, read_input
@@ -135,6 +135,18 @@ def band_notes(predictions: Sequence[Prediction]) -> list[str]:
     for prediction in predictions:
         for note in prediction.notes:
             images.setdefault(note, []).append(prediction.image)
+    return joined_notes(images)
+
+
+def joined_notes(images: Mapping[str, Sequence[str]]) -> list[str]:
+    """Formats remarks on the bands of several images.
+
+    Args:
+        images: Names of the images of each remark.
+
+    Returns:
+        A line for each remark, with the first image that it is about and the number of others.
+    """
     lines = []
     for note, names in images.items():
         more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
@@ -171,7 +183,7 @@ def _predict(
     info = network.info
     paths = [image.path for image in images if isinstance(image, Source)]
     scales = scale_notes([image for image in images if isinstance(image, Source)])
-    for note in [*orientation_notes(paths), *scales]:
+    for note in [*file_notes(paths), *scales]:
         progress.say(note)
     (size, workers), done = network.recommended_batches(info.tile), 0
 

@@ -89,7 +89,7 @@ def train(
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)
     built = session.build(lambda: _build(config, found))
     inherited = inherit(config.model.weights, BUNDLED, session.progress)
-    with session.open_folder(found.record.join(*inherited)):
+    with session.open_folder(found.record.join(*inherited), found.fingerprint):
         return _train(built, found, info, session)
 
 
