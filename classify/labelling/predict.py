@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.data.pixels import file_notes
-from classify.labelling.doubt import UNSURE, Doubt
+from classify.labelling.doubt import UNSURE, Doubt, shown_classes
 from classify.labelling.image_sources import Reading, readable_source
 from classify.labelling.inference import answer, given_labels, label_info, read_input
 from classify.labelling.prediction import Prediction
@@ -115,11 +115,12 @@ def choose_labels(
         The predictions.
     """
     classes = info.class_table.names
+    doubt = shown_classes(info).names[len(classes) :] or [UNSURE]
     given = given_labels(probabilities, info)
     for name, row, labels, doubted in zip(names, probabilities, given, unsure, strict=True):
         likeliest = np.argsort(-row, kind="stable")[:top]
         found = [(classes[i], float(row[i])) for i in likeliest]
-        yield Prediction(name, found, [UNSURE] if doubted else labels, unsure=bool(doubted))
+        yield Prediction(name, found, doubt if doubted else labels, unsure=bool(doubted))
 
 
 def band_notes(predictions: Sequence[Prediction]) -> list[str]:
