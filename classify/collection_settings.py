@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from segment.core.config import Settings
+from segment.core.labels.classes import ComposedText
 
 
 class ImageCollection(Settings):
@@ -14,7 +15,7 @@ class ImageCollection(Settings):
     name: str | None = Field(
         default=None, min_length=1, description="for reports; else the folder's"
     )
-    classes: dict[str, str | list[str] | None] = Field(
+    classes: dict[ComposedText, ComposedText | list[ComposedText] | None] = Field(
         default={},
         description=(
             "for each of its class folders: the class that it is, a list of those that it may be,"

@@ -16,7 +16,7 @@ from segment.core.common_settings import (
     TrainingSettings,
 )
 from segment.core.config import Settings
-from segment.core.labels.classes import Class
+from segment.core.labels.classes import Class, ComposedText
 from segment.core.model.folder import with_network
 from segment.core.pixels.scale_choice import check_scale
 
@@ -54,7 +54,7 @@ class ImageSettings(Settings):
             "class table, for order and colours; else the names found, in alphabetical order"
         ),
     )
-    label_map: dict[str, str | None] = Field(
+    label_map: dict[ComposedText, ComposedText | None] = Field(
         default={},
         description="class that a folder's or CSV's label stands for; null leaves its images out",
     )

@@ -38,7 +38,9 @@ def predict(
         Argument(help="Images: files, folders, patterns, and what GDAL reads (/vsicurl/, s3://)."),
     ],
     model: ModelFolder = BUNDLED,
-    top: Annotated[int, Option(min=1, max=10_000, help="Labels of each image.")] = 3,
+    top: Annotated[
+        int | None, Option(min=1, max=10_000, help="Labels of each image; 3 by default.")
+    ] = None,
     json: Annotated[bool, Option("--json", help="Print JSON in place of a table.")] = False,
     csv: Annotated[
         Path | None, Option("--csv", metavar="FILE", help="Write the labels to a CSV file, too.")
@@ -88,7 +90,7 @@ def predict(
     console: ConsoleOptions,
 ) -> None:
     """Labels images; with --grid, labels each cell of a scene."""
-    from classify.data.pixels import orientation_notes
+    from classify.data.pixels import file_notes
     from classify.labelling.predict import band_notes, predict_images
     from classify.labelling.result import LABEL_ENDINGS
     from classify.labelling.scene_inputs import scaled_sources
@@ -104,6 +106,7 @@ def predict(
     from segment.core.model.runtime import load_model
     from segment.core.outputs import refuse_existing
     from segment.core.raster.nodata import parse_nodata
+    from segment.core.raster.sources import unread_notes
 
     if json and console.form == "json":
         raise InputError("--json and --progress json both write to stdout. Leave one of them out.")
@@ -112,16 +115,18 @@ def predict(
             "--output, --nodata and --smooth belong to --grid, which is not given. Add --grid, or"
             " leave them out."
         )
-    if grid is not None and (json or csv):
+    if grid is not None and (json or csv or top is not None):
         raise InputError(
-            "--json and --csv are for images, and the report of --grid is a file. Leave one of"
-            " them out."
+            "--json, --csv and --top are for images, and the report of --grid is a file. Leave one"
+            " of them out."
         )
     if grid is None and cluster is not None:
         raise InputError(
             "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
     sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), parse_nodata(nodata))
+    unread = unread_notes(path for name in images if (path := Path(name)).is_dir())
+    _print_notes([f"note: {note}" for note in unread], console)
     if csv:
         refuse_existing(csv, overwrite)
         refuse_inputs([csv], [source.path for source in sources])
@@ -147,25 +152,28 @@ def predict(
     with console.progress(hidden=json) as progress:
         sources = scaled_sources(sources, info, scale, progress)
         network = load_model(model, runtime, progress=progress)
-        if json and not console.quiet:  # stdout is for the program that reads it
-            turned = orientation_notes([source.path for source in sources])
-            for note in [*turned, *scale_notes(sources)]:
-                print(note, file=sys.stderr)
+        if json:  # stdout is for the program that reads it
+            turned = file_notes([source.path for source in sources])
+            _print_notes([*turned, *scale_notes(sources)], console)
         predictions = list(
             predict_images(
-                sources, network, top=top, scale="never", augment=augment, progress=progress
+                sources, network, top=top or 3, scale="never", augment=augment, progress=progress
             )
         )
-    if (note_on_alpha := alpha_note(sources)) and not console.quiet:
-        print(f"note: {note_on_alpha}", file=sys.stderr)
-    if not console.quiet:
-        for note in band_notes(predictions):
-            print(note, file=sys.stderr)
+    if note_on_alpha := alpha_note(sources):
+        _print_notes([f"note: {note_on_alpha}"], console)
+    _print_notes(band_notes(predictions), console)
     problems = [prediction.problem for prediction in predictions if prediction.problem]
     labelled = len(problems) < len(predictions)
     if json or labelled:
         _show(predictions, json, csv if labelled else None, overwrite, console)
     require_all("classify-predict", problems, len(predictions))
+
+
+def _print_notes(notes: Sequence[str], console: ConsoleOptions) -> None:
+    """Prints notes to stderr, unless the console is quiet."""
+    for note in [] if console.quiet else notes:
+        print(note, file=sys.stderr)
 
 
 def _show(

@@ -17,6 +17,7 @@ from segment.core.cli.options import (
     Overwrite,
     RunOptions,
     RuntimeOption,
+    ScaleText,
     SettingsOptions,
     schema_option,
 )
@@ -119,6 +120,7 @@ def evaluate(
             metavar="N,N,...", help="Bands to read, e.g. 4,3,2; those of the training by default."
         ),
     ] = None,
+    scale: ScaleText = "auto",
     augment: Augment = False,
     runtime: RuntimeOption = "auto",
     overwrite: Overwrite = False,
@@ -132,8 +134,8 @@ def evaluate(
     network = load_quietly(model, runtime, console)
     from classify.training.evaluation import evaluate as score
 
-    scored = partial(score, data, network, output, part=part, bands=numbers, augment=augment)
-    console.show(partial(scored, overwrite=overwrite))
+    scored = partial(score, data, network, output, part=part, bands=numbers, scale=scale)
+    console.show(partial(scored, augment=augment, overwrite=overwrite))
 
 
 @entry_point

@@ -1,14 +1,13 @@
 """Class folders: images sorted by what they show."""
 
 import os
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from classify.data.labels_csv import Entry, read_labels
+from classify.data.labels_csv import Entry, plain_label, read_labels
 from segment.core.errors import InputError, counted
 from segment.core.file_search import folders_below
-from segment.core.raster.sources import SUFFIXES
+from segment.core.raster.sources import SUFFIXES, unread_notes
 from segment.core.splits import PARTS, Part, part_named, part_notes
 
 LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"
@@ -34,10 +33,7 @@ def read_class_folders(root: Path) -> tuple[list[Entry], list[Path]]:
     empty: list[Path] = []
     for part, folder in _class_folders(root):
         images = sorted(_images(folder))
-        entries += [
-            Entry(path, (unicodedata.normalize("NFC", folder.name),), part, str(folder))
-            for path in images
-        ]
+        entries += [Entry(path, (plain_label(folder.name),), part, str(folder)) for path in images]
         if not images:
             empty.append(folder)
     if not entries:
@@ -81,7 +77,7 @@ def folder_notes(root: Path) -> list[str]:
             f"{within[0].relative_to(root)}: a folder inside a class folder assigns no part, put"
             f" {within[0].name} above the classes"
         )
-    return notes
+    return [*notes, *unread_notes(below for found in classes for below in folders_below(found))]
 
 
 def _left_out(folders: Iterable[Path], why: str, used: Collection[Path]) -> list[str]:

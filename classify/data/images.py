@@ -14,9 +14,9 @@ from classify.data.class_table import (
     unknown_label,
     unlearned_label,
 )
-from classify.data.labels_csv import Entry, read_labels
+from classify.data.labels_csv import Entry, plain_label, read_labels
 from classify.label_sets import LabelMap
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.labels.classes import ClassTable
 from segment.core.splits import Part
 
@@ -122,10 +122,12 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
         )
     found, empty, multi_label = gather_entries(data)
     spellings: dict[str, str] = {}
+    others: dict[str, set[str]] = {}
     for label in [
         *(label for _, entry in found for label in entry.labels),
-        *(folder.name for folder in empty),
+        *(plain_label(folder.name) for folder in empty),
     ]:
+        others.setdefault(label.casefold(), set()).add(label)
         spellings.setdefault(label.casefold(), label)
     table, source = find_class_table(data, settings)
     label_map = settings.label_map
@@ -137,7 +139,7 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
         spellings, label_map, [] if table is None else [c.name for c in table.ignored]
     )
     for folder in empty:
-        if targets[folder.name.casefold()] is not None:
+        if targets[plain_label(folder.name).casefold()] is not None:
             cure = "Remove it" + (
                 f", or map it to null: data.label_map: {{{folder.name}: null}}."
                 if complete
@@ -179,7 +181,14 @@ def find_images(data: Sequence[Path], settings: ImageSettings, complete: bool = 
             f"{', '.join(map(str, data))}: only one class found, {table.names[0]!r}. Name a folder"
             f" with {LAYOUT}."
         )
-    return Collection(table, images, multi_label)
+    notes = [
+        f"labels {', '.join(sorted(some))} are one class: case does not matter"
+        for some in others.values()
+        if len(some) > 1
+    ]
+    if left := len(found) - len(kept):
+        notes.append(f"{counted(left, 'image')} of labels that are ignored or null, left out")
+    return Collection(table, images, multi_label, notes=notes)
 
 
 def gather_entries(data: Sequence[Path]) -> tuple[list[tuple[str, Entry]], list[Path], bool]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segment.core.errors import InputError
+from segment.core.labels.classes import composed
 from segment.core.splits import PARTS, Part, part_named
 
 _COLUMNS = (["file", "labels"], ["file", "labels", "part"])
@@ -28,6 +29,18 @@ class Entry:
     labels: tuple[str, ...]
     part: Part | None
     source: str
+
+
+def plain_label(text: str) -> str:
+    """Returns a label without spaces around it, see `composed`.
+
+    Args:
+        text: Name of a class folder, or cell of a CSV.
+
+    Returns:
+        The label; empty for a blank text.
+    """
+    return composed(text.strip())
 
 
 def read_labels(table: Path) -> list[Entry]:
@@ -64,7 +77,7 @@ def read_labels(table: Path) -> list[Entry]:
             raise InputError(
                 f"{source}: unknown part {part!r}. Use {', '.join(PARTS)} or leave it empty."
             )
-        names = dict.fromkeys(label.strip() for label in labels.split(";") if label.strip())
+        names = dict.fromkeys(filter(None, map(plain_label, labels.split(";"))))
         entries[path] = Entry(path, tuple(names), known, source)
     if not entries:
         raise InputError(f"{table}: has a header, but no rows. Add rows, e.g. {_EXAMPLE}.")

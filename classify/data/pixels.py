@@ -20,6 +20,7 @@ from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, read_orientation, summarise_turned
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
+from segment.core.raster.subdatasets import several_notes
 
 
 def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[Any]:
@@ -97,14 +98,14 @@ def require_valid(path: Path | str, valid: NDArray[np.bool_]) -> None:
         )
 
 
-def orientation_notes(images: Sequence[Path | str]) -> list[str]:
-    """Reports how many images are turned upright by their EXIF orientation.
+def file_notes(images: Sequence[Path | str]) -> list[str]:
+    """Reports images that are turned by their EXIF orientation, or hold several pictures.
 
     Args:
         images: Image files.
 
     Returns:
-        One line with the count; empty if there are no such images.
+        One line with each count; empty if there are no such images.
     """
     found = []
     for image in images:
@@ -114,7 +115,7 @@ def orientation_notes(images: Sequence[Path | str]) -> list[str]:
             with suppress(InputError), open_raster(image) as raster:
                 orientation = raster.orientation
         found.append((image, orientation))
-    return summarise_turned(found)
+    return [*summarise_turned(found), *several_notes(images)]
 
 
 def is_picture_with_palette(raster: Raster) -> bool:

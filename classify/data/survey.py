@@ -176,3 +176,33 @@ def _leaks(
             for d in found
         ]
     return leaks
+
+
+def conflict_notes(
+    parts: Mapping[Part, Sequence[LabelledImage]], digests: Mapping[Path, bytes]
+) -> list[str]:
+    """Reports images with the same pixels and other labels, of which one must be wrong.
+
+    Args:
+        parts: Images of each part. Images that may be of several classes agree if they share one.
+        digests: Digest of the pixels of each image.
+
+    Returns:
+        One line with the first pair and the number of further images; empty if there are none.
+    """
+    first: dict[bytes, LabelledImage] = {}
+    pairs = []
+    for image in sorted(
+        (image for images in parts.values() for image in images), key=lambda image: image.path
+    ):
+        other = first.setdefault(digests[image.path], image)
+        if other.labels != image.labels and set(other.labels).isdisjoint(image.labels):
+            pairs.append((other, image))
+    if not pairs:
+        return []
+    other, image = pairs[0]
+    more = f" (and {len(pairs) - 1} more)" if len(pairs) > 1 else ""
+    return [
+        f"{image.path} is the same as {other.path}, with another label{more}: correct or remove"
+        " one of them"
+    ]

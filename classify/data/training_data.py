@@ -14,9 +14,9 @@ from classify.config import ImageSettings
 from classify.data.collections import find_training_images
 from classify.data.headers import find_bands
 from classify.data.images import LabelledImage
-from classify.data.pixels import ImagePixels, orientation_notes, prepare_seen
+from classify.data.pixels import ImagePixels, file_notes, prepare_seen
 from classify.data.splits import check_parts, digest_split, split_images
-from classify.data.survey import Survey, survey
+from classify.data.survey import Survey, conflict_notes, survey
 from classify.label_sets import LabelMap, Unions, find_unions
 from segment.core.common_settings import PreprocessSettings, TrainingSettings, split_seed
 from segment.core.inputs.named_scenes import alpha_note
@@ -93,7 +93,7 @@ class TrainingData:
         bands = bands.with_scale(split["train"], scale, progress)
         advance = partial(progress.advance, "reading")
         seen = survey(split, settings, preprocessing, advance, bands)
-        for turned in orientation_notes(
+        for turned in file_notes(
             [image.path for images in seen.parts.values() for image in images]
         ):
             progress.say(turned)
@@ -106,6 +106,8 @@ class TrainingData:
                 f"warning: left out: {len(seen.unreadable) - _NAMED} more, see report.json"
             )
         parts = dict(seen.parts)
+        for conflict in conflict_notes(parts, seen.digests):
+            progress.say(f"warning: {conflict}")
         for leak in seen.leaks[:_NAMED]:
             progress.say(f"warning: {leak}")
         if seen.leaks:

@@ -11,7 +11,7 @@ from classify.config import ImageSettings
 from classify.data.class_folders import folder_notes
 from classify.data.headers import Bands, find_bands
 from classify.data.images import Data, LabelledImage, data_folders, find_images
-from classify.data.pixels import is_picture_with_palette, orientation_notes, prepare, read_pixels
+from classify.data.pixels import file_notes, is_picture_with_palette, prepare, read_pixels
 from classify.exploration.checks import CHECKS
 from classify.exploration.summary import ImageSummary
 from classify.labelling.inference import label_info, read_input
@@ -76,8 +76,9 @@ def explore(
     folders = data_folders(data)
     collection = find_images(folders, settings, complete=False)
     images, class_table = collection.images, collection.class_table
-    notes = [f"note: {note}" for folder in folders for note in folder_notes(folder)]
-    for note in [*notes, *orientation_notes([image.path for image in images])]:
+    notes = [note for folder in folders for note in folder_notes(folder)]
+    notes = [f"note: {note}" for note in [*notes, *collection.notes]]
+    for note in [*notes, *file_notes([image.path for image in images])]:
         progress.say(note)
     bands = find_bands(images, settings)
     problems: dict[int, str] = {}

@@ -14,7 +14,6 @@ from segment.core.errors import InputError, MisfitError, counted
 from segment.core.model.calibration import apply_temperature
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.model.runtime import Model, nan_error
-from segment.core.pixels.band_scale import BandScale
 from segment.core.pixels.geometry import eight_views
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress
@@ -158,7 +157,6 @@ def read_input(
 def read_resized(
     source: Source,
     info: ModelInfo,
-    scale: BandScale | None = None,
     notes: list[str] | None = None,
     to_label: bool = False,
 ) -> NDArray[Any]:
@@ -167,7 +165,6 @@ def read_resized(
     Args:
         source: Image. Its `bands`, if any, are read in place of those of the model.
         info: Description of the model.
-        scale: Scale of images of its data type that have none of their own.
         notes: Receives notes on the choice of bands; None where all bands are to be read.
         to_label: Whether an image without a valid pixel is refused.
 
@@ -180,7 +177,7 @@ def read_resized(
     labels = label_info(info)
     source = replace(source, bands=source.bands or scene_bands(source, labels))
     expected = info.bands if notes is None else info.wanted_bands
-    pixels, valid = read_pixels(source, expected=expected, scale=scale, notes=notes)
+    pixels, valid = read_pixels(source, expected=expected, notes=notes)
     reason = " ".join(notes or ())
     require_input(str(source.path), pixels.shape[2], pixels.dtype.name, info, reason)
     if to_label:

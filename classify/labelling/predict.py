@@ -1,6 +1,6 @@
 """Labels of images, with their probabilities."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
-from classify.data.pixels import orientation_notes
-from classify.labelling.doubt import UNSURE, Doubt
+from classify.data.pixels import file_notes
+from classify.labelling.doubt import UNSURE, Doubt, shown_classes
 from classify.labelling.image_sources import Reading, readable_source
 from classify.labelling.inference import answer, given_labels, label_info, read_input
 from classify.labelling.prediction import Prediction
@@ -115,11 +115,12 @@ def choose_labels(
         The predictions.
     """
     classes = info.class_table.names
+    doubt = shown_classes(info).names[len(classes) :] or [UNSURE]
     given = given_labels(probabilities, info)
     for name, row, labels, doubted in zip(names, probabilities, given, unsure, strict=True):
         likeliest = np.argsort(-row, kind="stable")[:top]
         found = [(classes[i], float(row[i])) for i in likeliest]
-        yield Prediction(name, found, [UNSURE] if doubted else labels, unsure=bool(doubted))
+        yield Prediction(name, found, doubt if doubted else labels, unsure=bool(doubted))
 
 
 def band_notes(predictions: Sequence[Prediction]) -> list[str]:
@@ -135,6 +136,18 @@ def band_notes(predictions: Sequence[Prediction]) -> list[str]:
     for prediction in predictions:
         for note in prediction.notes:
             images.setdefault(note, []).append(prediction.image)
+    return joined_notes(images)
+
+
+def joined_notes(images: Mapping[str, Sequence[str]]) -> list[str]:
+    """Formats remarks on the bands of several images.
+
+    Args:
+        images: Names of the images of each remark.
+
+    Returns:
+        A line for each remark, with the first image that it is about and the number of others.
+    """
     lines = []
     for note, names in images.items():
         more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
@@ -171,7 +184,7 @@ def _predict(
     info = network.info
     paths = [image.path for image in images if isinstance(image, Source)]
     scales = scale_notes([image for image in images if isinstance(image, Source)])
-    for note in [*orientation_notes(paths), *scales]:
+    for note in [*file_notes(paths), *scales]:
         progress.say(note)
     (size, workers), done = network.recommended_batches(info.tile), 0
 

@@ -94,8 +94,8 @@ class SceneLabels(SceneOutputs):
             InputError: If the raster is gone.
         """
         picture, colors = read_class_picture(self.labels)
-        counts = self.report["cells_by_class"]
-        return plot_classes(picture, colors, counts, self.report["scene"], axes)
+        shares = self.report["area_share"]
+        return plot_classes(picture, colors, shares, self.report["scene"], axes)
 
     def _repr_html_(self) -> str:
         counts, areas = self._counts(), format_areas(self.report["area_m2"] or {})
@@ -149,15 +149,37 @@ class SceneLabels(SceneOutputs):
         return "\n".join([*lines, *self.closing_lines(self.files)])
 
 
+def class_areas(
+    labels: CellLabels, cells: Cells, raster: Raster, classes: int
+) -> tuple[list[float] | None, list[float]]:
+    """Computes the area of each class, of cells that are cut off at the edge of the scene.
+
+    Args:
+        labels: Labels of all cells.
+        cells: Cells of the scene.
+        raster: The open scene.
+        classes: Number of classes, see `shown_classes`.
+
+    Returns:
+        Square metres of each class, None without a CRS, and its share of all that has a label (by
+        pixels, in a scene without a CRS), 0 to 1.
+    """
+    pixel_areas, (rows, columns) = raster.row_pixel_areas(0, raster.height), cells.borders()
+    heights = np.diff(rows) if pixel_areas is None else np.add.reduceat(pixel_areas, rows[:-1])
+    areas = np.outer(heights, np.diff(columns)).ravel()[labels.labelled]
+    sums = np.bincount(labels.indices[labels.labelled], areas, minlength=classes)
+    shares: list[float] = (sums / max(sums.sum(), 1e-9)).tolist()
+    return None if pixel_areas is None else sums.tolist(), shares
+
+
 def describe(
     labels: CellLabels, cells: Cells, raster: Raster, info: ModelInfo, seconds: float
 ) -> dict[str, Any]:
     """Makes the report, except for the name of the scene and the runtime; see `describe_scene`.
 
-    With several labels, cells and areas count for the most probable label. `area_m2` is the area of
-    cells, cut off at the edge of the scene, and `area_share` its share of all that has a label (by
-    pixels, in a scene without a CRS). `mean_probability` is the mean for the classes of
-    the cells, and None if no cell has one.
+    With several labels, cells and areas count for the most probable label; `area_m2` and
+    `area_share` are those of `class_areas`. `mean_probability` is the mean for the classes of the
+    cells, and None if no cell has one.
 
     Args:
         labels: Labels of all cells.
@@ -170,19 +192,15 @@ def describe(
         Keys and values of the report.
     """
     names, labelled = shown_classes(info).names, labels.labelled
-    pixel_areas, (rows, columns) = raster.row_pixel_areas(0, raster.height), cells.borders()
-    heights = np.diff(rows) if pixel_areas is None else np.add.reduceat(pixel_areas, rows[:-1])
-    areas = np.outer(heights, np.diff(columns)).ravel()[labelled]
-    sums = np.bincount(labels.indices[labelled], areas, minlength=len(names))
-    shares = sums / max(sums.sum(), 1e-9)
-    report = describe_scene(raster, names, None if pixel_areas is None else sums.tolist(), seconds)
+    areas, shares = class_areas(labels, cells, raster, len(names))
+    report = describe_scene(raster, names, areas, seconds)
     probability = float(labels.probabilities[labelled].mean()) if labelled.any() else None
     empty = [] if labelled.any() else ["No cell has a label: the map is empty."]
     return report | {
         "model": info.name,
         "grid": cells.edge,
         "cells": cells.rows * cells.columns,
-        "area_share": dict(zip(names, shares.round(6).tolist(), strict=True)),
+        "area_share": dict(zip(names, np.round(shares, 6).tolist(), strict=True)),
         "cells_by_class": dict(zip(names, labels.count(len(names)).tolist(), strict=True)),
         "mean_probability": None if probability is None else round(probability, 6),
         "notes": [*empty, *report["notes"], *_scale_notes(cells, raster, info)],

@@ -17,7 +17,7 @@ from classify.labelling.cell_labels import CellAnswers, CellLabels, answer_cells
 from classify.labelling.cells import SMALLEST, Cells
 from classify.labelling.doubt import shown_classes
 from classify.labelling.inference import label_info, require_input
-from classify.labelling.result import SceneLabels, describe
+from classify.labelling.result import SceneLabels, class_areas, describe
 from classify.labelling.scene_inputs import scaled_sources, scene_bands
 from segment.core.choices import Runtime
 from segment.core.disk import writable
@@ -191,9 +191,9 @@ class OpenScene:
         )
         indices = labels.indices.reshape(self.cells.whole.shape)[np.ix_(rows, columns)]
         class_table = shown_classes(self.info)
-        counts = labels.count(len(class_table))
-        shares = dict(zip(class_table.names, counts / max(counts.sum(), 1), strict=True))
-        write_overlay(path, photograph, indices, class_table, shares)
+        _, shares = class_areas(labels, self.cells, self.raster, len(class_table))
+        legend = dict(zip(class_table.names, shares, strict=True))
+        write_overlay(path, photograph, indices, class_table, legend)
 
     def _write_polygons(self, path: Path, labels: CellLabels) -> None:
         import shapely

@@ -9,19 +9,24 @@ from typing import Any
 from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
+from classify.data.class_folders import folder_notes
 from classify.data.images import Data, collection_name, data_folders
-from classify.data.pixels import orientation_notes, read_pixels
+from classify.data.pixels import file_notes, read_pixels
 from classify.labelling.doubt import Doubt
 from classify.labelling.inference import answer, label_info, predict_dataset
+from classify.labelling.predict import joined_notes
 from classify.labelling.scene_inputs import scene_bands
+from classify.labelling.seen_images import Notes, readable_images, scored_dataset, scored_sources
 from classify.training.report import add_scores
-from classify.training.scored_images import find_scored, readable_images, scored_dataset
+from classify.training.scored_images import find_scored
 from classify.training.scoring import Evaluation, recognise, score_images, with_doubt
 from segment.core.errors import require_options
+from segment.core.inputs.named_scenes import scale_notes
 from segment.core.model.info import ModelInfo
 from segment.core.model.recognised import UNKNOWN
 from segment.core.model.record import known_record
 from segment.core.model.runtime import Model, folder_of
+from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.raster.sources import Source
 from segment.core.reports.page import Report
@@ -35,10 +40,11 @@ def evaluate(
     output: Path | str | None = None,
     *,
     bands: Sequence[int] | None = None,
+    scale: ScaleOption = "auto",
     progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Scores a model on data folders.
+    """Scores a model on data folders, whose images are read as `predict_images` reads them.
 
     The temperature and the thresholds found in training are applied. The evaluation also reports
     how many pixels of the images the model was trained on. Images that cannot be read are reported
@@ -52,6 +58,7 @@ def evaluate(
         output: Folder for report.json and report.html. By default nothing is written.
         bands: Band numbers from 1 in the order of the model. By default the bands that the model
             reads.
+        scale: As in `predict_images`.
         progress: Where progress, notes and warnings are reported; nowhere by default.
         **options: `part`, `batch_size` (16 by default), `augment`, `runtime` and `overwrite`, see
             `EvaluationOptions`.
@@ -71,13 +78,19 @@ def evaluate(
     found = find_scored(folders, info, asked.part)
     for view in found.views:
         progress.say(f"note: {view.collection}: {view.how}")
-    images = readable_images(found.images, info, bands, progress)
-    for note in orientation_notes([image.path for image in images]):
+    for note in [note for folder in folders for note in folder_notes(folder)]:
+        progress.say(f"note: {note}")
+    sources = scored_sources(found.images, info, bands, scale, progress)
+    notes: Notes = {}
+    images = readable_images(found.images, info, sources, progress, notes)
+    for note in [*file_notes(list(sources)), *scale_notes(list(sources.values()))]:
         progress.say(note)
-    dataset = scored_dataset(images, info, asked.batch_size, bands)
+    dataset = scored_dataset(images, info, asked.batch_size, sources, notes)
     _warn_of_training(folders, info, asked.part, progress)
     predict = partial(answer, model, augment=asked.augment)
     answers = predict_dataset(predict, dataset, progress, model.recommended_batches(info.tile)[1])
+    for note in joined_notes({note: list(paths) for note, paths in notes.items()}):
+        progress.say(note)
     evaluation = score_images(images, answers, info, found.views)
     if label_info(info).unsure is not None:
         doubt = Doubt.of(model)
@@ -86,7 +99,7 @@ def evaluate(
     record, known = known_record(folder_of(model), progress), ""
     if record is not None:
         familiarity = recognise(
-            images, record, lambda path: _read_stored(path, info, bands), progress
+            images, record, lambda path: _read_stored(sources[path], info), progress
         )
         evaluation, known = replace(evaluation, familiar=familiarity.report), str(familiarity)
     elif folder_of(model) is not None:
@@ -100,11 +113,10 @@ def evaluate(
     return evaluation
 
 
-def _read_stored(path: Path, info: ModelInfo, bands: Sequence[int] | None) -> NDArray[Any]:
+def _read_stored(source: Source, info: ModelInfo) -> NDArray[Any]:
     """Pixels of an image in the bands that the model reads, as its training read them."""
-    source = Source(path, None if bands is None else tuple(bands))
     bands = source.bands or scene_bands(source, label_info(info))
-    return read_pixels(path, bands, scale=info.pixels.scale)[0]
+    return read_pixels(replace(source, bands=bands), expected=info.wanted_bands)[0]
 
 
 def _warn_of_training(

@@ -6,16 +6,13 @@ from pathlib import Path
 
 from classify.data.images import Data, collection_name, data_folders
 from classify.labelling.inference import label_info, predict_dataset, tempered
-from classify.training.scored_images import (
-    find_scored,
-    learned_images,
-    readable_images,
-    scored_dataset,
-)
+from classify.labelling.seen_images import readable_images, scored_dataset, scored_sources
+from classify.training.scored_images import find_scored, learned_images
 from classify.training.scoring import score_images
 from segment.core.choices import LabelExportFormat
 from segment.core.errors import InputError
 from segment.core.hub.upload_folder import export_for_hub
+from segment.core.inputs.named_scenes import scale_notes
 from segment.core.model.export import Export, Predict, Sample, divide, export_openvino
 from segment.core.model.folder import load_model_info
 from segment.core.model.info import ModelInfo
@@ -70,7 +67,11 @@ def export_model(
 
 
 def _draw(data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress) -> Sample:
-    images = readable_images(find_scored(data, info).images, info, None, progress)
+    found = find_scored(data, info).images
+    sources = scored_sources(found, info, progress=progress)
+    for note in scale_notes(list(sources.values())):
+        progress.say(note)
+    images = readable_images(found, info, sources, progress)
     if len(images) < 2:
         raise InputError(
             f"{data[0]}: one image, but --int8 needs two, better hundreds. Add images."
@@ -80,7 +81,7 @@ def _draw(data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress) 
         [images[i] for i in part]
         for part in divide([image.path in learned for image in images], seed)
     )
-    dataset = scored_dataset(scored, info, 16)
+    dataset = scored_dataset(scored, info, 16, sources)
     first = (
         {"mean_average_precision": "mean AP"}
         if label_info(info).multi_label
@@ -96,7 +97,7 @@ def _draw(data: Sequence[Path], info: ModelInfo, seed: int, progress: Progress) 
     return Sample(
         data=", ".join(map(collection_name, data)),
         kind="images",
-        calibration=scored_dataset(calibrating, info, 1),
+        calibration=scored_dataset(calibrating, info, 1, sources),
         scored=scored,
         score_names=names,
         score=score,

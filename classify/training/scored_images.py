@@ -1,4 +1,4 @@
-"""Labelled images that a model is scored on, or quantised with."""
+"""Labelled images that a model is scored on, or quantised with, and their labels."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,16 +7,12 @@ from pathlib import Path
 
 from classify.config import ImageSettings
 from classify.data.collections import read_collection, split_collection, with_classes
-from classify.data.dataset import ImageDataset
 from classify.data.images import LabelledImage, collection_name, find_images
-from classify.data.pixels import ImagePixels
 from classify.data.splits import digest_split
 from classify.label_sets import LabelView
-from classify.labelling.inference import label_info, read_resized
+from classify.labelling.inference import label_info
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
-from segment.core.progress import Progress
-from segment.core.raster.sources import Source
 from segment.core.splits import PARTS, PartChoice
 
 
@@ -165,72 +161,3 @@ def learned_images(data: Sequence[Path], info: ModelInfo) -> set[Path]:
         return {image.path for image in find_scored(data, info, "train").images}
     except InputError:
         return set()
-
-
-def scored_dataset(
-    images: Sequence[LabelledImage],
-    info: ModelInfo,
-    batch_size: int,
-    bands: Sequence[int] | None = None,
-) -> ImageDataset:
-    """Makes a dataset of images as the model sees them.
-
-    Args:
-        images: Labelled images.
-        info: Description of the model.
-        batch_size: Images per batch.
-        bands: Band numbers from 1 in place of those that the model reads.
-
-    Returns:
-        The dataset.
-
-    Raises:
-        InputError: If the first image does not have the bands and the dtype that the model takes.
-            Reading an image without a valid pixel raises it, too.
-    """
-    chosen = None if bands is None else tuple(bands)
-    pixels = ImagePixels(
-        lambda path: read_resized(Source(path, chosen), info, info.pixels.scale, to_label=True),
-        0,
-        label_info(info).rgb,
-    )
-    dataset = ImageDataset(images, pixels, len(info.class_table), info.tile, batch_size)
-    dataset.image_at(0)
-    return dataset
-
-
-def readable_images(
-    images: Sequence[LabelledImage],
-    info: ModelInfo,
-    bands: Sequence[int] | None,
-    progress: Progress,
-) -> list[LabelledImage]:
-    """Leaves out images that cannot be read, if the settings of the training allow it.
-
-    Args:
-        images: Labelled images.
-        info: Description of the model.
-        bands: Band numbers from 1 in place of those that the model reads.
-        progress: Where images that are left out are reported.
-
-    Returns:
-        The other images.
-
-    Raises:
-        InputError: If no image is left.
-    """
-    if info.training.get("settings", {}).get("data", {}).get("unreadable") != "skip":
-        return list(images)
-    usable, problems = [], []
-    for done, image in enumerate(images, 1):
-        try:
-            source = Source(image.path, None if bands is None else tuple(bands))
-            read_resized(source, info, info.pixels.scale, to_label=True)
-            usable.append(image)
-        except InputError as error:
-            problems.append(str(error))
-            progress.say(f"warning: left out: {error}")
-        progress.advance("reading", done, len(images))
-    if not usable:
-        raise InputError(problems[0])
-    return usable

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from classify.bundled import BUNDLED
-from classify.config import Config
+from classify.config import Config, PhaseSettings
 from classify.data.augment import augmentation
 from classify.data.dataset import ImageDataset, one_hot
 from classify.data.headers import ground_sampling_distance
@@ -89,7 +89,7 @@ def train(
     augmentation(config.augment, config.data.size, found.survey.statistics, seed=0)
     built = session.build(lambda: _build(config, found))
     inherited = inherit(config.model.weights, BUNDLED, session.progress)
-    with session.open_folder(found.record.join(*inherited)):
+    with session.open_folder(found.record.join(*inherited), found.fingerprint):
         return _train(built, found, info, session)
 
 
@@ -143,6 +143,8 @@ def _train(
     built: Built, data: TrainingData, info: ModelInfo, session: Session[Config]
 ) -> Run[Evaluation]:
     config, network = session.config, built.network
+    for note in _phase_notes(built, config.training):
+        session.progress.say(f"note: {note}")
     pixels = data.pixels(config.data)
     plain, loss = plain_images(pixels, data, config), _loss(data, config)
     history = fit(
@@ -192,6 +194,25 @@ def _phases(built: Built, config: Config) -> list[Phase]:
         Phase(frozen, settings.learning_rate, partial(freeze, tuned=False)),
         Phase(settings.epochs - frozen, settings.fine_tuning_rate, partial(freeze, tuned=True)),
     ]
+
+
+def _phase_notes(built: Built, settings: PhaseSettings) -> list[str]:
+    """Reports settings of the two phases that do not apply."""
+    if built.loaded is None:
+        fields = PhaseSettings.model_fields
+        changed = [
+            f"training.{name}"
+            for name in ("frozen_epochs", "unfreeze", "fine_tuning_rate", "batch_norm")
+            if getattr(settings, name) != fields[name].default
+        ]
+        unused = f"{', '.join(changed)}: not used, as no weights are pretrained (model.weights)"
+        return [unused] if changed else []
+    if settings.frozen_epochs >= settings.epochs and settings.unfreeze != 0:
+        return [
+            f"training.frozen_epochs is {settings.frozen_epochs}, training.epochs"
+            f" {settings.epochs}: pretrained layers are not tuned"
+        ]
+    return []
 
 
 def _describe(data: TrainingData, config: Config, folders: Sequence[Path]) -> ModelInfo:

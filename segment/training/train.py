@@ -78,7 +78,7 @@ def train(
     weights = config.model.weights
     source = config.model.encoder_weights if weights == "none" else weights
     inherited = inherit(source, BUNDLED, session.progress)
-    with session.open_folder(data.survey.record.join(*inherited)):
+    with session.open_folder(data.survey.record.join(*inherited), data.fingerprint):
         return _train(network, data, session)
 
 

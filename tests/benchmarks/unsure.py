@@ -36,7 +36,7 @@ def unsure(
         folder: Photographs taken from the ground; by default those of installed packages.
     """
     from classify.labelling.inference import answer
-    from classify.training.scored_images import scored_dataset
+    from classify.labelling.seen_images import scored_dataset
 
     network = load_model(model)
     info = network.info

@@ -179,6 +179,7 @@ def test_scores_and_the_int8_form(work, tmp_path, capsys):
         ),
         ("predict", ["{image}", "--model", "{run}", "--nodata", "0"], ["--grid"]),
         ("predict", ["{image}", "--model", "{run}", "--grid", "16", "--json"], ["--grid"]),
+        ("predict", ["{image}", "--model", "{run}", "--grid", "16", "--top", "3"], ["--top"]),
         ("predict", ["{image}", "--model", "{run}", "--grid", "4"], ["--grid"]),
         ("evaluate", ["{image}", "--model", "{run}"], ["CSV"]),
         ("evaluate", ["{data}", "--model", "{run}", "--part", "most"], ["part"]),

@@ -1,15 +1,17 @@
 """Class tables: names, colours and values of classes."""
 
 import colorsys
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -29,6 +31,22 @@ IGNORED = 255
 
 _COLOR = r"^#[0-9a-fA-F]{6}$"
 _EXAMPLE = 'Write classes as - {name: water, color: "#E2A929"}'
+
+
+def composed(text: str) -> str:
+    """Composes letters and accents, which some systems store as two characters that look like one.
+
+    Args:
+        text: A name.
+
+    Returns:
+        The name in the form that keyboards write (NFC).
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+ComposedText = Annotated[str, AfterValidator(composed)]
+"""Names that are compared: those that look the same are the same."""
 
 
 def rgb_of(color: str) -> tuple[int, int, int]:
@@ -75,7 +93,7 @@ class Class(Settings):
     model_config = ConfigDict(frozen=True)
 
     # control characters break XML
-    name: str = Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    name: ComposedText = Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
     color: str = Field(pattern=_COLOR)
     map_color: str = Field(default_factory=lambda given: given["color"], pattern=_COLOR)
     value: int | None = Field(default=None, ge=0, le=255)

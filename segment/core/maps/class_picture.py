@@ -57,7 +57,7 @@ def read_class_picture(raster: Path) -> tuple[NDArray[np.uint8], dict[str, str]]
 def plot_classes(
     picture: NDArray[np.uint8],
     legend: Mapping[str, str],
-    counts: Mapping[str, int],
+    counts: Mapping[str, float],
     title: str,
     axes: "Axes | None",
 ) -> "Axes":
@@ -66,13 +66,13 @@ def plot_classes(
     Args:
         picture: RGB, (rows, columns, 3) uint8.
         legend: Colours "#RRGGBB" of the classes by their names.
-        counts: Pixels or cells of each class by its name.
+        counts: Pixels of each class, or its share of the area, by its name.
         title: Title of the picture.
         axes: Axes of Matplotlib to draw on; None for those of a new figure.
 
     Returns:
         The axes.
     """
-    total = max(sum(counts.values()), 1)
+    total = sum(counts.values()) or 1
     shown = {f"{n}  {100 * counts[n] / total:.1f} %": c for n, c in legend.items() if counts.get(n)}
     return draw_picture(picture, axes, title, shown)

@@ -3,6 +3,7 @@
 Environment variables name the machines for Keras, see `keras.distribution.initialize`.
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -37,6 +38,7 @@ def load_keras(join: bool = False) -> Any:
     import pyogrio  # noqa: F401
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").addFilter(_is_for_users)
     sys.stderr.flush()
     saved, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
@@ -51,6 +53,11 @@ def load_keras(join: bool = False) -> Any:
         os.close(saved)
         os.close(silence)
     return keras
+
+
+def _is_for_users(record: logging.LogRecord) -> bool:
+    """Keeps back advice on code: several networks in one process are each traced once or twice."""
+    return "tf.function retracing" not in record.getMessage()
 
 
 def may_have_gpu() -> bool:

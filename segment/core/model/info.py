@@ -10,7 +10,7 @@ from segment.core.common_settings import BandNumber, PreprocessSettings
 from segment.core.config import Settings
 from segment.core.errors import InputError
 from segment.core.inputs.scene_scales import ModelPixels
-from segment.core.labels.classes import Class, ClassTable
+from segment.core.labels.classes import Class, ClassTable, ComposedText
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.bands import WantedBands
 
@@ -79,7 +79,7 @@ class LabelInfo(Settings):
     rgb: tuple[_Position, _Position, _Position] = (0, 1, 2)
     band_names: list[str] = Field(default_factory=list)
     unsure: Share | None = None
-    label_maps: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+    label_maps: dict[str, dict[ComposedText, list[ComposedText]]] = Field(default_factory=dict)
 
 
 class ScaleInfo(Settings):

@@ -35,11 +35,13 @@ class WantedBands:
         count: Number of bands.
         names: What each of them is, as the training images named it; empty where they did not.
         if_present: Whether bands that a user asks for are left to the file where it lacks them.
+        if_stated: Whether no bands are chosen where the file does not state which are meant.
     """
 
     count: int
     names: tuple[str, ...] = ()
     if_present: bool = False
+    if_stated: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ def choose_bands(dataset: Any, candidates: Sequence[int], wanted: WantedBands) -
         wanted: What the model reads.
 
     Returns:
-        The choice. It leaves all bands where nothing can be chosen; the number of bands then shows
-        whether they fit.
+        The choice. It leaves all bands where nothing can be chosen, whether they fit or not.
     """
     known = find_bands(dataset, candidates)
     names = wanted.names or (COLORS if wanted.count == len(COLORS) else ())
@@ -86,8 +87,8 @@ def choose_bands(dataset: Any, candidates: Sequence[int], wanted: WantedBands) -
     if not needs_colors:
         return BandChoice()
     if has_palette(dataset):
-        note = "The colours of the palette are read as red, green and blue."
-        return BandChoice((1, 2, 3), (note,))
+        notes = ("The colours of the palette are read as red, green and blue.",)
+        return BandChoice((1, 2, 3), notes)
     if count == 1 and dataset.dtypes[every[0] - 1] in ("uint8", "uint16"):
         warning = (
             "Warning: The scene is grey, its only band is read as red, green and blue. Expect a"
@@ -96,7 +97,7 @@ def choose_bands(dataset: Any, candidates: Sequence[int], wanted: WantedBands) -
         return BandChoice(every * 3, (warning,))
     if count < len(COLORS):
         return BandChoice()
-    if not any(found):
+    if not any(found) and not wanted.if_stated:
         first = tuple(number for number in every if number != known.get(_INFRARED))[:3]
         usual = " (4,3,2 for all bands of Sentinel-2)" if count in (12, 13) else ""
         warning = (
@@ -104,8 +105,8 @@ def choose_bands(dataset: Any, candidates: Sequence[int], wanted: WantedBands) -
             f" bands {listed(first)} are read. Choose others with --bands{usual}."
         )
         return BandChoice(first, (warning,))
-    lacking = [name for name, number in zip(names, found, strict=True) if number is None]
-    return BandChoice(notes=(f"The file names none of its bands {' or '.join(lacking)}.",))
+    lacking = " or ".join(n for n, number in zip(names, found, strict=True) if number is None)
+    return BandChoice(notes=(f"The file names none of its bands {lacking}.",))
 
 
 def find_bands(dataset: Any, candidates: Sequence[int]) -> dict[str, int]:
@@ -236,8 +237,7 @@ def _by_wavelength(texts: dict[int, str]) -> dict[str, int]:
             waves[number] = float(found[1]) * (1 if found[2].casefold()[0] == "n" else 1000)
     nearest = {}
     for color, (low, middle, high) in _WAVELENGTHS.items():
-        within = [number for number, wave in waves.items() if low <= wave <= high]
-        if within:
+        if within := [number for number, wave in waves.items() if low <= wave <= high]:
             nearest[color] = min(within, key=lambda number: abs(waves[number] - middle))
     return nearest
 

@@ -15,6 +15,7 @@ from segment.core.raster.grid import PixelGrid
 from segment.core.raster.info import RasterInfo, common_type, require_bands, require_pixel_size
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
+from segment.core.raster.subdatasets import further_pictures
 
 
 class RasterHeader(PixelGrid):
@@ -179,12 +180,7 @@ class RasterHeader(PixelGrid):
         This concerns orientation, alpha, the choice of bands, and further images in the file. The
         raster must be open.
         """
-        within = self.dataset.subdatasets
-        others = (
-            f"The file holds {len(within)} images, and one is read. Another is {within[-1]}"
-            if within
-            else None
-        )
+        others = further_pictures(self.path, self.dataset.subdatasets)
         notes = (self.orientation_note, self.alpha_note, *self.choice.notes, others)
         return [note for note in notes if note]
 

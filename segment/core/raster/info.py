@@ -14,6 +14,7 @@ from segment.core.raster.alpha import AlphaUse, describe_use
 from segment.core.raster.bands import listed
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.orientation import UPRIGHT, Orientation
+from segment.core.raster.subdatasets import is_animated
 from segment.core.raster.virtual import has_palette
 
 MOST_BANDS = 4096
@@ -115,7 +116,8 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
         bands: Numbers of the bands to read, from 1.
 
     Raises:
-        InputError: If a band does not exist, there is none, or several are pictures of their own.
+        InputError: If a band does not exist, there is none, several are pictures of their own,
+            or the file is an animated WebP.
     """
     count, within = dataset.count, dataset.subdatasets
     if not (count and bands) and within:
@@ -129,6 +131,10 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
         raise InputError(
             f"{path}: file has {counted(count, 'band')}, asked for are {list(bands)}. Choose from"
             f" 1 to {count}."
+        )
+    if dataset.driver == "WEBP" and is_animated(path):
+        raise InputError(
+            f"{path}: is an animation, which cannot be read. Save one of its frames as PNG."
         )
     colors = dataset.colorinterp
     if len({*bands}) > 1 and all(colors[band - 1].name == "palette" for band in bands):

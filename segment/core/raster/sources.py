@@ -1,13 +1,13 @@
 """Sources: rasters as users name them, by files, folders, patterns and paths that GDAL resolves."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Union
 
-from segment.core.errors import InputError, quoted
+from segment.core.errors import InputError, counted, quoted
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, decide_together
 from segment.core.raster.bands import WantedBands
@@ -24,6 +24,12 @@ Scene = Union[Path, str, "Source", "Dataset"]
 """What functions take as a scene: a file, what GDAL resolves, or an open rasterio dataset."""
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
 
+OTHER_PICTURES = (
+    *(".gif", ".heic", ".heif", ".avif", ".jxl", ".jfif", ".jpe", ".jpf", ".j2k", ".jp2k"),
+    *(".ppm", ".pgm", ".pnm", ".tga", ".psd", ".dng", ".cr2", ".nef", ".arw", ".ecw", ".sid"),
+)
+"""Endings of pictures that are not searched for in folders, and are reported there."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -38,6 +44,7 @@ class Source:
         alpha: Use of the alpha band, see `open_raster`.
         scale: Scale that brings its pixels to 8 bits, None to leave them as they are.
         if_present: Whether `bands` are left to the file where it lacks one of them.
+        if_stated: Whether bands are chosen for a model only where the file states what they are.
     """
 
     path: Path | str
@@ -48,6 +55,7 @@ class Source:
     alpha: AlphaUse | None = None
     scale: BandScale | None = None
     if_present: bool = False
+    if_stated: bool = False
 
     @classmethod
     def of(
@@ -138,7 +146,7 @@ class Source:
             InputError: On entry to the context, as `open_raster` does.
         """
         if isinstance(expected, WantedBands):
-            expected = replace(expected, if_present=self.if_present)
+            expected = replace(expected, if_present=self.if_present, if_stated=self.if_stated)
         chosen = self.bands, self.nodata, self.factor, self.driver, self.alpha
         return open_raster(self.path, *chosen, expected, self.scale)
 
@@ -187,3 +195,29 @@ def decide_alpha(paths: Sequence[Path]) -> None:
             read_info(path)
 
     decide_together(paths, open_once)
+
+
+def unread_notes(folders: Iterable[Path]) -> list[str]:
+    """Reports pictures that a search in folders leaves out because of their endings.
+
+    Args:
+        folders: The folders themselves, not those below them.
+
+    Returns:
+        One line with the count and the endings; empty if there are none.
+    """
+    left = sorted(
+        path
+        for folder in folders
+        for path in folder.iterdir()
+        if path.name.lower().endswith(OTHER_PICTURES) and not path.name.startswith(".")
+    )
+    endings = ", ".join(sorted({path.suffix.lower() for path in left}))
+    return (
+        [
+            f"{counted(len(left), 'picture')} with other endings ({endings}) left out, e.g."
+            f" {left[0]}: convert them to PNG or TIFF"
+        ]
+        if left
+        else []
+    )

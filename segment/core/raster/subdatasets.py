@@ -1,11 +1,14 @@
-"""Output names for rasters in a container.
+"""Rasters in a container: names of their outputs, and files that hold several pictures.
 
 Their paths begin with a GDAL driver: NETCDF:"f.nc":a, GPKG:f.gpkg:may, SENTINEL2_L2A:...
 """
 
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 _DRIVER = re.compile(r"([A-Za-z]\w+):(?!//)(.+)", re.DOTALL)  # a single letter is a Windows drive
 _SCHEME = re.compile(r"(?:^|[/=])(?:https?|ftp|s3|gs|az|oss|swift|file)$")
@@ -101,3 +104,102 @@ def _join(stem: str, others: list[str], connection: str, is_odd: bool = False) -
     if is_odd or any(_ODD.search(part) for part in chosen):
         name += f"_{hashlib.sha256(connection.encode(errors='surrogateescape')).hexdigest()[:8]}"
     return name.strip("_")
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MOST = 1000  # chunks, or pages, that are looked at
+_SUBFILE = 254  # TIFF 6.0: bits of a page that is a smaller copy (1) or a mask (4) of another
+_COPY_OR_MASK = 5
+
+
+def is_animated(path: Path | str) -> bool:
+    """Returns whether a PNG or WebP holds the frames of an animation.
+
+    Args:
+        path: A file; others hold none.
+
+    Returns:
+        True for an animation of at least one frame.
+    """
+    with suppress(OSError, ValueError), open(path, "rb") as file:
+        start = file.read(21)
+        if start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X":
+            return bool(int.from_bytes(start[20:]) & 2)
+        place = len(_PNG)
+        for _ in range(_MOST if start[:place] == _PNG else 0):
+            file.seek(place)
+            head = file.read(8)
+            if head[4:] in (b"acTL", b"IDAT", b""):
+                return head[4:] == b"acTL"
+            place += 12 + int.from_bytes(head[:4], "big")
+    return False
+
+
+def holds_several(path: Path | str) -> bool:
+    """Returns whether a file holds several pictures: pages of a TIFF, or frames of an animation.
+
+    Smaller copies and masks of a page are no pictures of their own.
+
+    Args:
+        path: A file; others hold one picture.
+
+    Returns:
+        True for several pictures, of which the first is read.
+    """
+    with suppress(OSError, ValueError, OverflowError), open(path, "rb") as file:
+        if (start := file.read(4)) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return _pages(file, "little" if start[:1] == b"I" else "big", b"+" in start) > 1
+    return is_animated(path)
+
+
+def _pages(file: BinaryIO, order: Any, is_big: bool) -> int:
+    """Counts the pages of a TIFF or BigTIFF, at most two."""
+    width, counted, size, value_at = (8, 8, 20, 12) if is_big else (4, 2, 12, 8)
+    file.seek(8 if is_big else 4)
+    pages, seen, place = 0, set[int](), int.from_bytes(file.read(width), order)
+    while place and place not in seen and len(seen) < _MOST and pages < 2:
+        seen.add(place)
+        file.seek(place)
+        entries = int.from_bytes(file.read(counted), order)
+        directory = file.read(size * min(entries, _MOST))
+        tags = [directory[at : at + size] for at in range(0, len(directory), size)]
+        kind = next((t for t in tags if int.from_bytes(t[:2], order) == _SUBFILE), b"")
+        value = int.from_bytes(kind[value_at : value_at + 4], order)
+        pages += not value & _COPY_OR_MASK
+        file.seek(place + counted + size * entries)
+        place = int.from_bytes(file.read(width), order)
+    return pages
+
+
+def further_pictures(path: str, within: Sequence[str]) -> str | None:
+    """Describes further pictures in a file, of which the first is read.
+
+    Args:
+        path: The file.
+        within: Names of its subdatasets.
+
+    Returns:
+        A sentence; None where there are none.
+    """
+    if within:
+        return f"The file holds {len(within)} images, and one is read. Another is {within[-1]}"
+    return "The file is an animation, and its first frame is read." if is_animated(path) else None
+
+
+def several_notes(paths: Iterable[Path | str]) -> list[str]:
+    """Reports how many images hold several pictures.
+
+    Args:
+        paths: Image files.
+
+    Returns:
+        One line with the count; empty if there are none.
+    """
+    several = [path for path in paths if isinstance(path, Path) and holds_several(path)]
+    if not several:
+        return []
+    more = f" (and {len(several) - 1} more)" if len(several) > 1 else ""
+    return [
+        f"note: {several[0]}{more}: holds several pictures, pages or frames, of which the first is"
+        " read"
+    ]

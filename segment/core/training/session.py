@@ -15,6 +15,7 @@ from segment.core.model.info import ModelInfo
 from segment.core.model.record import TrainingRecord, keep_record
 from segment.core.networks.pretrained import Built
 from segment.core.progress import Progress, Silent
+from segment.core.training.checkpoints import CHECKPOINT, load_history
 from segment.core.training.devices import Devices, take_devices
 from segment.core.training.history import Row
 from segment.core.training.optimizers import Phase, dtype_policy, keep_float32
@@ -87,16 +88,21 @@ class Session(Generic[C]):
         return save
 
     @contextmanager
-    def open_folder(self, record: TrainingRecord | None = None) -> Iterator[None]:
+    def open_folder(
+        self, record: TrainingRecord | None = None, fingerprint: str | None = None
+    ) -> Iterator[None]:
         """Locks the run folder for the time of the training, see `run_folder`.
 
         Args:
             record: What is trained on, to be kept in the folder.
+            fingerprint: Fingerprint of that, by which a run that is resumed knows its data.
 
         Raises:
-            InputError: As `run_folder`.
+            InputError: As `run_folder`, and if the run to resume has other data.
             Interrupted: On Ctrl-C.
         """
+        if self.resume and fingerprint is not None:  # else the record would have both data
+            load_history(self.folder / CHECKPOINT, fingerprint)
         with run_folder(self.folder, self.config, self.resume, self.overwrite):
             self.precision.save(self.folder)
             if record:

@@ -116,6 +116,40 @@ def test_images_outside_class_folders_are_reported(tmp_path):
     assert note == f"no class folder holds 2 images, left out, e.g. {tmp_path / '6.png'}"
 
 
+def test_pictures_with_other_endings_are_reported(tmp_path):
+    touch(tmp_path, "a/1.png", "a/deep/2.HEIC", "b/3.tif", "b/4.gif", "b/.5.gif", "b/notes.txt")
+    (note,) = folder_notes(tmp_path)
+    assert note.startswith("2 pictures with other endings (.gif, .heic) left out, e.g. ")
+    assert note.endswith(f"{tmp_path / 'a/deep/2.HEIC'}: convert them to PNG or TIFF")
+
+
+COMPOSED, APART = "w\u00e4lder", "wa\u0308lder"  # which look the same
+
+
+def test_names_that_look_the_same_are_one_class(tmp_path):
+    write_csv(tmp_path, f"file,labels\na.png,{APART}\ndeep/b.JPG,{COMPOSED};\nc.tif,x\n")
+    collection = find_images([tmp_path], DataSettings())
+    assert (collection.class_table.names, collection.notes) == (["wälder", "x"], [])
+    data = touch(tmp_path / "data", f"{APART} /1.png", f"{COMPOSED}/2.png", "x/3.png", "y/4.png")
+    tables = [[{"name": n, "color": f"#0000{i}0"} for i, n in enumerate((APART, "x"))], None]
+    for table in tables:
+        settings = DataSettings(classes=table, label_map={"y": APART})
+        collection = find_images([data], settings)
+        assert (collection.class_table.names, collection.notes) == ([COMPOSED, "x"], [])
+        assert sorted(i.labels for i in collection.images) == [(0,), (0,), (0,), (1,)]
+    (data / f"{APART}-2").mkdir()
+    assert len(find_images([data], DataSettings(label_map={f"{COMPOSED}-2": None})).images) == 4
+
+
+def test_labels_that_are_joined_or_left_out_are_reported(tmp_path):
+    touch(tmp_path, "Water/1.png", "water/2.png", "woods/3.png", "cloud/4.png", "cloud/5.png")
+    collection = find_images([tmp_path], DataSettings(label_map={"cloud": None}))
+    assert collection.notes == [
+        "labels Water, water are one class: case does not matter",
+        "2 images of labels that are ignored or null, left out",
+    ]
+
+
 def test_images_that_a_csv_does_not_list_are_reported(tmp_path):
     table = write_csv(tmp_path, "file,labels\na.png,x\ndeep/b.JPG,y\n")
     touch(tmp_path, "deep/unlisted.png", "elsewhere/d.png")

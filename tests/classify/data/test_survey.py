@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from rasterio.transform import from_origin
 from classify.config import DataSettings
 from classify.data.headers import ground_sampling_distance
 from classify.data.images import LabelledImage
-from classify.data.survey import survey
+from classify.data.survey import conflict_notes, survey
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from tests.classify.conftest import picture
@@ -192,6 +193,21 @@ def test_training_images_that_are_scored_too_are_found(tmp_path):
     assert (
         str(found.leaks[1]) == f"{near[0].path} (train) is nearly the same as {near[1].path} (test)"
     )
+
+
+def test_the_same_pixels_with_other_labels_are_reported(tmp_path):
+    copies = [write(tmp_path, f"{name}.png", 0) for name in "abcd"]
+    others = [write(tmp_path, f"{name}.png", 7) for name in "ef"]
+    digests = survey(parts([*copies, *others]), DataSettings(), OFF).digests
+    labels = [(0,), (0,), (1,), (2,), (0,), (0,)]
+    images = [replace(i, labels=some) for i, some in zip([*copies, *others], labels, strict=True)]
+    (note,) = conflict_notes(parts(images[3:], images[:1], images[1:3]), digests)
+    assert note == (
+        f"{copies[2].path} is the same as {copies[0].path}, with another label (and 1 more):"
+        " correct or remove one of them"
+    )
+    images[2:4] = [replace(i, labels=(0, 1)) for i in images[2:4]]  # may be the class of the others
+    assert conflict_notes(parts(images), digests) == []
 
 
 @pytest.mark.parametrize("resize, metres", [(0, 0.3), (72, 0.15), (18, 0.6)])

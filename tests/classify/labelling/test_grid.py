@@ -359,6 +359,30 @@ def test_report_adds_up(tmp_path: Path, place: dict[str, Any]) -> None:
     assert {Path(file).name for file in listed} == OUTPUTS
 
 
+def test_legends_have_the_shares_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By area, as cells at the edge are cut off and degrees grow shorter to the north."""
+    pixels, _ = scene_of_cells(33, 49)
+    place = {"crs": CRS.from_epsg(4326), "transform": from_origin(5, 70, 0.2, 0.2)}
+    scene = write_raster(tmp_path / "town.tif", pixels, **place)
+    legends: list[dict[str, float]] = []
+    draw = map_pictures.draw_legend
+    monkeypatch.setattr(
+        map_pictures,
+        "draw_legend",
+        lambda t, shares, w: legends.append(shares) or draw(t, shares, w),
+    )
+    result = label_scene(scene, FakeLabeller(), tmp_path, grid=EDGE)
+    cells, shares = result.report["cells_by_class"], result.report["area_share"]
+    assert legends == [pytest.approx(shares, abs=1e-6)]
+    assert any(abs(shares[name] - count / 12) > 0.01 for name, count in cells.items())
+    legend = [text.get_text() for text in result.plot().get_legend().get_texts()]
+    assert sorted(legend) == sorted(
+        f"{name}  {100 * share:.1f} %" for name, share in shares.items() if share
+    )
+
+
 def test_several_labels_count_from_their_thresholds_on(tmp_path: Path) -> None:
     places = np.array([[0.0, 0.5, 2.4, 3.0]])
     pixels = np.kron(places * STEP, np.ones((EDGE, EDGE)))[..., None].astype(np.uint8)

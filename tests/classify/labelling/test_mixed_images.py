@@ -64,7 +64,7 @@ def test_images_are_labelled_by_the_colours_that_they_name(tmp_path: Path, color
 
 
 def test_bands_are_not_chosen_where_nobody_would_report_it(tmp_path: Path, colors) -> None:
-    """As in scores of a data set."""
+    """As in the images that a model is quantised with."""
     scene = write_bands(tmp_path / "b.tif", colors)
     assert read_input(Source(scene), Labeller().info, []).shape == (16, 16, 3)
     with pytest.raises(InputError, match="Received 4 of uint8"):

@@ -13,6 +13,7 @@ from classify import cli
 from classify.labelling.inference import read_resized
 from classify.labelling.predict import predict_images
 from classify.labelling.scene import label_scene
+from classify.labelling.scene_inputs import scaled_sources
 from segment.core.cli.command import run
 from segment.core.errors import InputError
 from segment.core.model.info import ScaleInfo
@@ -97,7 +98,8 @@ def test_images_of_the_training_have_its_scale(tmp_path: Path) -> None:
     assert found.given == ["vegetation"]
     (refused,) = predict_images([image], model, scale="never")
     assert refused.problem
-    seen = read_resized(Source(image), model.info, model.info.pixels.scale)
+    (source,) = scaled_sources([Source(image)], model.info, "auto")
+    seen = read_resized(source, model.info)
     assert seen.dtype == np.uint8 and (seen == 120).all()
 
 

@@ -133,6 +133,16 @@ def test_unsure_is_shown_in_all_forms() -> None:
     assert "unsure" not in as_table(found[:1])
 
 
+def test_a_class_may_be_called_unsure() -> None:
+    table = [
+        Class(name=name, color=c) for name, c in zip(("Unsure", "b", "c"), COLORS, strict=False)
+    ]
+    p = np.array([[0.9, 0.1, 0], [0.4, 0.35, 0.25]], np.float32)
+    found = choose_labels(["a", "b"], p, np.array([False, True]), info(0.5, table), 1)
+    rows = as_csv(list(found)).splitlines()[1:]
+    assert rows == ["a,Unsure,Unsure,0.900000", "b,unsure (none of these),Unsure,0.400000"]
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize(("height", "width"), [(70, 90), (40, 37)])
 def test_blocks_give_the_answers_of_the_whole(tmp_path: Path, height: int, width: int) -> None:

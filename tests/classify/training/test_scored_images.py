@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from classify.data.images import LabelledImage
-from classify.training.scored_images import find_scored, scored_dataset
+from classify.labelling.seen_images import scored_dataset
+from classify.training.scored_images import find_scored
 from classify.training.scoring import score_images, views_of
 from segment.core.errors import InputError
 from segment.core.model.info import LabelInfo, ModelInfo

@@ -206,6 +206,10 @@ def test_pretrained_layers_stay_in_the_first_phase(
         f"starts from {file}: 6 of 8 layers loaded; at their initial values: block3_conv,"
         " block3_bn" in lines.lines
     )
+    assert (
+        "note: training.frozen_epochs is 5, training.epochs 2: pretrained layers are not tuned"
+        in lines.lines
+    )
     fresh = build_model(
         phases(file).model, 2, BandStatistics("uint8", 1, *np.ones((4, 3))), "auto"
     ).network
@@ -633,12 +637,29 @@ def test_an_earlier_run_comes_back_when_the_new_one_ends_before_its_first_epoch(
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "data") == ["run"]
 
 
+def test_settings_of_a_phase_that_there_is_not_are_reported(class_folders, tmp_path, no_pictures):
+    data, lines = class_folders(), [Lines(), Lines()]
+    train(data, tmp_path / "plain", config(), progress=lines[0])
+    settings = config("training.unfreeze=1", "training.fine_tuning_rate=0.01")
+    train(data, tmp_path / "run", settings, progress=lines[1])
+    found = [[line for line in some.lines if line.startswith("note: ")] for some in lines]
+    assert found == [
+        [],
+        [
+            "note: training.unfreeze, training.fine_tuning_rate: not used, as no weights are"
+            " pretrained (model.weights)"
+        ],
+    ]
+
+
 @pytest.mark.slow
 def test_a_refused_resume_leaves_the_settings(class_folders, tmp_path, no_pictures):
     data = class_folders()
     train(data, tmp_path / "run", config("training.epochs=1"))
-    before = (tmp_path / "run" / "config.yaml").read_text()
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
     write_raster(next(data.iterdir()) / "another.png", picture(0, 77))
     with pytest.raises(InputError, match="data and split"):
         train(data, tmp_path / "run", config("training.epochs=2"), resume=True)
-    assert (tmp_path / "run" / "config.yaml").read_text() == before
+    # settings, and the record of what was trained on
+    assert {path: path.read_bytes() for path in files} == before

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from PIL import Image, ImageOps
 
-from classify.data.pixels import orientation_notes, read_image
+from classify.data.pixels import file_notes, read_image
 from segment.annotations.cutting import cut_scene
 from segment.core.errors import InputError
 from segment.core.labels.alignment import ALIGNED, align
@@ -228,8 +228,8 @@ def test_folders_say_once_how_many_are_turned(tmp_path: Path) -> None:
     assert line.startswith(
         "note: 2 of 3 images are turned upright by their EXIF orientation, e.g. "
     )
-    assert orientation_notes(sorted((tmp_path / "images").iterdir())) == [line]
-    assert orientation_notes([tmp_path / "images" / "1.png"]) == []
+    assert file_notes(sorted((tmp_path / "images").iterdir())) == [line]
+    assert file_notes([tmp_path / "images" / "1.png"]) == []
     np.testing.assert_array_equal(
         read_image(tmp_path / "images" / "6.png"), Orientation(6).turn(STORED)
     )

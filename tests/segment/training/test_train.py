@@ -20,7 +20,7 @@ from segment.core.common_settings import PreprocessSettings, TrainingSettings
 from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
 from segment.core.labels.classes import save_class_table
-from segment.core.model.folder import load_model_info, save_model_info
+from segment.core.model.folder import RECORD_FILE, load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
 from segment.core.training.checkpoints import CHECKPOINT
@@ -170,9 +170,11 @@ def test_resume_refuses_what_would_not_be_the_same_run(tile_folder, tmp_path):
     ):
         with pytest.raises(InputError, match=change.split("=")[0]):
             segment.train(root, output, config("training.epochs=2", change), resume=True)
+    record = (output / RECORD_FILE).read_bytes()
     shutil.rmtree(root / "scene3")
     with pytest.raises(InputError, match="data and split"):
         segment.train(root, output, config("training.epochs=2"), resume=True)
+    assert (output / RECORD_FILE).read_bytes() == record
     whole = (output / CHECKPOINT).read_bytes()
     for broken in (whole[: len(whole) // 2], b"", b"junk"):
         (output / CHECKPOINT).write_bytes(broken)
