@@ -69,7 +69,8 @@ def tune(
             " data.collections out."
         )
     data, scores = [Path(tiles)], {"val_jaccard": "mean_jaccard"}
-    finder = partial(find_files, settings=config.data)
+    root = str(Path(config.data.root).absolute())  # workers of a cluster run in other folders
+    finder = partial(find_files, settings=config.data.model_copy(update={"root": root}))
     files = finder(data)  # reports faults before the first trial
     if progress is not None and not config.data.labels:  # trials print no messages of their own
         for note in grid_notes(find_pairs(Path(tiles))):

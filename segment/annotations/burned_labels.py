@@ -126,7 +126,8 @@ def burn_labels(
         found = read_shapes(read_layer(labels.areas, None, []), scene)
         found = _within(found.subset(_areal(found)), scene, labels.areas)
         areas = Burner(found, np.ones(len(found.geometries), np.uint8))
-        notes += found.notes
+        labelled = shapes.subset(burned != IGNORED)
+        notes += [*found.notes, *labelled.note_outside(found, labels.path, labels.areas)]
     return BurnedLabels(
         labels.path,
         scene.height,

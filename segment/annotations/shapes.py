@@ -1,6 +1,7 @@
 """Shapes: geometries of a vector layer on the grid of a raster."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,23 @@ class Shapes:
         left, top, right, bottom = shapely.bounds(self.geometries).reshape(-1, 4).T
         across = (right >= -reach) & (left <= grid.width + reach)
         return self.subset(across & (bottom >= -reach) & (top <= grid.height + reach))
+
+    def note_outside(self, areas: "Shapes", path: Path, file: Path) -> list[str]:
+        """Notes how many shapes lie outside of areas.
+
+        Args:
+            areas: The areas.
+            path: File of the shapes, for the note.
+            file: File of the areas, likewise.
+
+        Returns:
+            The note; none if each shape meets an area.
+        """
+        import shapely
+
+        met = shapely.STRtree(areas.geometries).query(self.geometries, predicate="intersects")[0]
+        outside = len(self.geometries) - len(np.unique(met))
+        return _count(f"{path}: %s outside of {file.name} not labelled", outside)
 
 
 def read_shapes(layer: Layer, raster: Raster) -> Shapes:

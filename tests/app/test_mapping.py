@@ -1,9 +1,12 @@
 """Mapping an uploaded scene: what the page shows of it."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from segment.app.jobs.labelling import LabelSettings, label_uploads
 from segment.app.jobs.mapping import Settings, find_probabilities
 from segment.core.errors import InputError
 from segment.core.maps.scene_outputs import format_areas
@@ -88,6 +91,14 @@ def test_bands_are_read_in_their_order(map_it, bands, name):
 def test_overlaps_that_tiles_cannot_have_are_refused(overlap):
     with pytest.raises(InputError, match="0 to 0.5"):
         Settings("bundled", overlap).check()
+
+
+@pytest.mark.parametrize("augment", ["no", "false", "", None, 2, []])
+def test_augment_is_true_or_false(augment):
+    with pytest.raises(InputError, match="augment: .* is unknown. Choose true or false"):
+        Settings("bundled", augment=augment).check()
+    with pytest.raises(InputError, match="augment: .* is unknown. Choose true or false"):
+        label_uploads(None, None, (), [Path("a.png")], LabelSettings("bundled", augment=augment))
 
 
 @pytest.mark.parametrize(

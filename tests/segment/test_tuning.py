@@ -1,6 +1,7 @@
 """segment-tune on real trainings."""
 
 import json
+from pathlib import Path
 
 import pytest
 from shapely.geometry import box, mapping
@@ -10,7 +11,8 @@ from segment.config import Config
 from segment.core.cli.command import run
 from segment.core.config import load_settings
 from segment.core.labels.classes import save_class_table
-from segment.tuning import find_files
+from segment.core.tuning.search import Task
+from segment.tuning import find_files, tune
 from tests.conftest import two_class_scene, write_raster
 
 
@@ -81,6 +83,21 @@ def test_files_of_tiles_are_images_masks_and_class_tables(tile_folder):
         root / "classes.yaml",
         group / "classes.yaml",
     ]
+
+
+def test_labels_are_found_by_workers_that_run_in_another_folder(scene, tmp_path, monkeypatch):
+    tasks = list[Task]()
+    monkeypatch.setattr("segment.tuning.tune_task", lambda task, *rest, **more: tasks.append(task))
+    monkeypatch.chdir(scene.parent)
+    for data in ({"path": "mask.tif"}, {"path": "in/mask.tif"}):
+        root = {} if data["path"] == "mask.tif" else {"root": ".."}
+        tune(scene, tmp_path / "out", Config.model_validate({"data": {"labels": data, **root}}))
+    monkeypatch.chdir(tmp_path)
+    for task in tasks:
+        assert scene.with_name("mask.tif") in [
+            Path(file).resolve() for file in task.find_files([scene])
+        ]
+        assert not Path(task.defaults.data.root).is_absolute()  # studies move with their data
 
 
 def test_shapes_of_a_scene_are_known_by_what_they_label(scene):

@@ -200,3 +200,16 @@ class JobProgress(Silent):
     def advance(self, task: str, done: int, total: int, note: str = "") -> None:
         """Shows the steps done, and stops a cancelled job (see `Silent`)."""
         self._job.advance(done, total)
+
+
+def check_augment(augment: Any) -> None:
+    """Checks the setting `augment` of a job: the API takes any value.
+
+    Args:
+        augment: Value that was sent.
+
+    Raises:
+        InputError: If it is neither true nor false.
+    """
+    if augment not in (True, False):
+        raise InputError(f"augment: {augment!r} is unknown. Choose true or false.")

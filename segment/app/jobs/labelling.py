@@ -15,7 +15,7 @@ from classify.labelling.inference import label_info, read_input
 from classify.labelling.predict import band_notes, predict_images
 from classify.labelling.prediction import Prediction
 from classify.labelling.scene_inputs import scaled_sources
-from segment.app.jobs.job import Job, JobProgress
+from segment.app.jobs.job import Job, JobProgress, check_augment
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands, choose_scale
 from segment.core.errors import InputError
@@ -109,6 +109,7 @@ def label_uploads(
         )
     chosen, wanted = choose_bands(settings.bands), choose_scale(settings.scale)
     model, augment = settings.model, settings.augment
+    check_augment(augment)
     network = models.load("classify", model)
     sources: list[Source | None] = []
     predictions: list[Prediction] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segment.app.jobs.job import Job, JobProgress
+from segment.app.jobs.job import Job, JobProgress, check_augment
 from segment.app.jobs.map_pictures import MapPictures, write_pictures
 from segment.app.jobs.map_position import MapPosition, find_position
 from segment.app.jobs.models import OfferedModels
@@ -53,8 +53,8 @@ class Settings:
         """Checks the values.
 
         Raises:
-            InputError: If `overlap`, `resample`, `gsd`, `scale` or `nodata` has a value that it
-                cannot have.
+            InputError: If `overlap`, `resample`, `augment`, `gsd`, `scale` or `nodata` has a value
+                that it cannot have.
         """
         choose_scale(self.scale)
         if not isinstance(self.overlap, (int, float)) or not 0 <= self.overlap <= 0.5:
@@ -63,6 +63,7 @@ class Settings:
             )
         if self.resample not in (None, True, False):
             raise InputError(f"resample: {self.resample!r} is unknown. Choose true, false or null.")
+        check_augment(self.augment)
         check_gsd(self.gsd)
         self.parse_nodata()
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from rasterio.transform import Affine, from_origin
 
 from segment.annotations.burned_labels import BurnedLabels, burn_labels
 from segment.annotations.cutting import cut_scene
+from segment.annotations.label_layers import stack_labels
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, load_class_table
@@ -154,6 +156,27 @@ def test_background_and_labelled_areas(tmp_path):
     pixels = read.read()[..., 0]
     assert pixels[7, 7] == 0 and pixels[15, 15] == 1
     assert pixels[2, 2] == 255 and pixels[30, 30] == 255
+    assert not any("outside" in note for note in read.notes)
+
+
+def test_shapes_outside_of_the_labelled_areas_are_noted(tmp_path):
+    file = scene(tmp_path)
+    shapes = [box(0, 0, 4, 4), box(5, 5, 8, 8), box(18, 18, 30, 30), box(30, 0, 34, 4)]
+    kinds = np.array(["a", "b", "a", None], object)
+    path = write(tmp_path / "labels.gpkg", shapes, kind=kinds)
+    areas = write(tmp_path / "areas.gpkg", [box(5, 5, 20, 20)], n=[1])
+    labels = VectorLabels(path=path, field="kind", areas=areas)
+    table = ClassTable([Class(name="a", color="#000000"), Class(name="b", color="#FFFFFF")])
+    noted = f"{path}: 1 geometry outside of areas.gpkg not labelled"
+    assert noted in burned(file, labels, table).notes
+    with open_raster(file) as raster:
+        above = write(
+            tmp_path / "new.gpkg", [box(40, 0, 45, 5), box(50, 0, 55, 5)], kind=["b", "b"]
+        )
+        notes = stack_labels([labels, replace(labels, path=above)], raster, table).notes
+    assert any(
+        "new.gpkg: 2 geometries outside of areas.gpkg not labelled" in note for note in notes
+    )
 
 
 def test_numbers_are_the_values_of_their_classes_and_codes_join_them(tmp_path):
