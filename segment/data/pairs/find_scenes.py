@@ -144,7 +144,8 @@ def _align(mask: Path, scene: Raster) -> Alignment:
         if (fields := fields_of(mask)) is None:
             raise
         raise InputError(
-            f"{mask}: holds shapes, not pixels. Name the field of their classes in labels.field."
+            f"{mask}: holds shapes, not pixels. Name the field of their classes with --field"
+            " NAME (labels.field in the settings)."
             f" It has: {', '.join(fields[:8]) or 'none'}."
         ) from error
 
