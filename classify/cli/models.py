@@ -134,6 +134,8 @@ def evaluate(
 
     scored = partial(score, data, network, output, part=part, bands=numbers, augment=augment)
     console.show(partial(scored, overwrite=overwrite))
+    if output is not None:
+        console.show(lambda progress: f"report: {output / 'report.html'}")
 
 
 @entry_point

@@ -65,7 +65,7 @@ def read_metadata(
         if "mean" not in given and "std" not in given:
             notes.append("Pixels are divided by 255, as Deepness does where no mean is stated.")
     if left_out := [key for key in ("tiles_overlap", "seg_small_segment") if found.get(key)]:
-        notes.append(f"Not used of its metadata: {', '.join(left_out)}.")
+        notes.append(f"Its metadata has what is not used: {', '.join(left_out)}.")
     return given, notes
 
 

@@ -43,8 +43,8 @@ _MULTIPLE = 32
 _ELEMENT_TYPES = {"u8": "uint8", "u16": "uint16", "i16": "int16"}
 
 _UNKNOWN_TRAINING = (
-    "The model was trained elsewhere: it is not known on what, so scenes unlike its training"
-    " images are not recognised."
+    "An ONNX file does not hold what its model was trained on: scenes unlike its training images"
+    " are not recognised."
 )
 
 

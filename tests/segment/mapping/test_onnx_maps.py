@@ -48,7 +48,7 @@ def test_a_map_holds_the_classes_of_the_network(tmp_path, options):
     assert (found[~valid] == 255).all()
     assert (found == expected)[valid].mean() > 0.999  # two logits may round to the same
     notes = " ".join(result.report["notes"])
-    assert "trained elsewhere" in notes and result.report["unfamiliar"] is None
+    assert "An ONNX file does not hold what" in notes and result.report["unfamiliar"] is None
     assert result.report["runtime"] == "openvino onnx"
     window = segment.predict_window(scene, file, 40, 20, 100, 90)
     assert (window == found[40:140, 20:110]).all()
