@@ -136,6 +136,8 @@ def evaluate(
 
     scored = partial(score, data, network, output, part=part, bands=numbers, scale=scale)
     console.show(partial(scored, augment=augment, overwrite=overwrite))
+    if output is not None:
+        console.show(lambda progress: f"report: {output / 'report.html'}")
 
 
 @entry_point

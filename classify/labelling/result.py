@@ -9,7 +9,7 @@ import numpy as np
 from classify.labelling.cell_labels import CellLabels
 from classify.labelling.cells import SMALLEST, Cells
 from classify.labelling.doubt import shown_classes
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.maps.class_picture import plot_classes, read_class_picture
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import (
@@ -126,8 +126,8 @@ class SceneLabels(SceneOutputs):
     def _title(self) -> str:
         report, probability = self.report, self.report["mean_probability"]
         title = (
-            f"{report['scene']}: {report['width']} x {report['height']} px, {report['cells']:,}"
-            f" cells of {report['grid']} px"
+            f"{report['scene']}: {report['width']} x {report['height']} px,"
+            f" {counted(report['cells'], 'cell')} of {report['grid']} px"
         )
         return title if probability is None else f"{title}, mean probability {probability:.3f}"
 

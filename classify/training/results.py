@@ -119,7 +119,7 @@ def finish_training(
             ("Left out as unreadable", len(found.unreadable)),
             ("Images that a later part holds too", len(found.leaks)),
             ("Temperature", temperature),
-            ("Calibration error before", error),
+            ("Calibration error without it", error),
             ("Answers are unsure below", "never" if doubt is None else doubt.threshold),
             *(
                 (f"Principal components and a linear classifier, {part}", figure)

@@ -154,9 +154,10 @@ def _require_ground(layer: Layer, raster: Raster) -> PixelGrid:
             f" {layer.path.name} cannot be placed on it. Georeference the scene."
         )
     if layer.crs is None:
+        code = ground.crs.to_epsg() or "CODE"
         raise InputError(
             f"{layer.path}: layer {layer.name!r} has no CRS. Assign the one that it was drawn in,"
-            " e.g. ogr2ogr -a_srs EPSG:32633 OUT.gpkg IN."
+            f" e.g. that of the scene: ogr2ogr -a_srs EPSG:{code} OUT.gpkg IN."
         )
     return ground
 

@@ -68,12 +68,11 @@ def read_layer(
             path, layer=name, columns=list(fields), read_geometry=False, return_fids=True
         )
     except (DataSourceError, DataLayerError) as error:
-        # the rest is advice to programmers
-        reason = " ".join(str(error).split()).split("; It might help")[0].rstrip(".")
-        raise InputError(
-            f"{path}: cannot be read as a vector file ({reason}). Close programs that have it open,"
-            " or export it again, e.g. as GeoPackage."
-        ) from error
+        reason = " ".join(str(error).split())
+        cure = "Close programs that have it open, or export it again, e.g. as GeoPackage."
+        if "not recognized" in reason:  # what follows is advice to programmers
+            reason, cure = "no known format", "Give a GeoPackage, GeoJSON or Shapefile."
+        raise InputError(f"{path}: cannot be read as a vector file ({reason}). {cure}") from error
     found = dict(zip((str(field) for field in meta["fields"]), values, strict=True))
     if not len(fids):
         raise InputError(f"{path}: layer {name!r} holds no features. Choose another layer.")

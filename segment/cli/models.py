@@ -116,6 +116,8 @@ def evaluate(
 
     scored = partial(score, tiles, network, output, part=part, scale=scale, augment=augment)
     console.show(partial(scored, boundary_width=boundary_width, overwrite=overwrite))
+    if output is not None:
+        console.show(lambda progress: f"report: {output / 'report.html'}")
 
 
 @entry_point

@@ -162,10 +162,11 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
             f"{prefix}Unknown setting {quoted(first['input'], 40)}. See --schema for those known."
         )
     if first["type"] == "extra_forbidden":
-        known = _known_keys(kind, keys[:-1])
-        cure = suggest(str(keys[-1]), known, f"Known there: {', '.join(known)}.")
+        known, last = _known_keys(kind, keys[:-1]), str(keys[-1])
+        homes = [f"{k}.{last}" for k in known if last in _known_keys(kind, [*keys[:-1], k])]
+        cure = suggest((homes or [last])[0], homes or known, f"Known there: {', '.join(known)}.")
         return f"{prefix}Unknown setting {place!r}. {cure}"
-    rule = first["msg"].removeprefix("Value error, ")
+    rule = first["msg"].removeprefix("Value error, ").split(", unable to parse")[0]
     if first["type"] == "value_error":
         return f"{prefix}{place + ': ' if place else ''}{rule}"
     # --set reaches no item of a list
@@ -193,8 +194,7 @@ def _known_keys(kind: type[Settings], location: Sequence[int | str]) -> list[str
 
 
 def _fields(kind: Any) -> dict[str, Any]:
-    is_settings = isinstance(kind, type) and issubclass(kind, Settings)
-    return kind.model_fields if is_settings else {}
+    return kind.model_fields if isinstance(kind, type) and issubclass(kind, Settings) else {}
 
 
 def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -200,7 +200,7 @@ def _pixels(report: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tupl
     if settings.get("aoi"):
         rows.append(("Area of interest", settings["aoi"]))
     if "boundary_jaccard" in report:
-        near = f"counts pixels within {settings['boundary_width']} of another class"
+        near = f"of pixels at most {settings['boundary_width']} pixels from another class"
         rows.append(("Boundary Jaccard", near))
     others = {k: v for k, v in settings.items() if k not in _IN_WORDS and v not in (None, False)}
     return rows + [(name.replace("_", " ").capitalize(), _plain(v)) for name, v in others.items()]

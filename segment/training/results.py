@@ -73,7 +73,7 @@ def finish_training(
         facts=[
             ("Training tiles", info.training["tiles"]["train"]),
             ("Temperature", temperature),
-            ("Calibration error before", error),
+            ("Calibration error without it", error),
             *data.facts,
         ],
         add_scores=add,

@@ -131,8 +131,8 @@ def test_pixel_sizes_are_stated_also_where_a_pixel_is_looked_up(map_it):
 @pytest.mark.parametrize(
     ("areas", "expected"),
     [
-        ((0, 9_999), ["0 m²", "9,999 m²"]),
-        ((0, 10_000), ["0.00 ha", "1.00 ha"]),
+        ((0, 99_999), ["0 m²", "99,999 m²"]),
+        ((0, 100_000), ["0.00 ha", "10.00 ha"]),
         ((13_800, 4_870_000), ["1.38 ha", "487.00 ha"]),
         ((999_999, 5_453_648_735), ["1.00 km²", "5,453.65 km²"]),
     ],

@@ -69,6 +69,8 @@ def test_settings_survive_their_file(tmp_path):
     [
         ("training.epoch=3", ["'training.epoch'", "'epochs'"]),
         ("trainin.epochs=3", ["'trainin'", "'training'"]),
+        ("minutes=3", ["'minutes'", "Did you mean 'training.minutes'?"]),
+        ("training.minutes=3min", ["should be a valid number. Received '3min'."]),
         ("training.epochs=three", ["training.epochs", "'three'"]),
         ("model.architecture=unett", ["model.architecture", "'unet'"]),
         ("training.epochs", ["part.key=value"]),

@@ -216,10 +216,10 @@ def format_areas(square_metres: Mapping[str, float]) -> dict[str, str]:
         square_metres: Area of each class.
 
     Returns:
-        The areas with the unit: m², ha from one hectare in all on, km² from 100 of them on.
+        The areas with the unit: m² below ten hectares in all, km² from 100 of them on, else ha.
     """
     total = sum(square_metres.values())
-    unit, size, digits = ("m²", 1, 0) if total < 1e4 else ("ha", 1e4, 2)
+    unit, size, digits = ("m²", 1, 0) if total < 1e5 else ("ha", 1e4, 2)
     if total >= 1e8:
         unit, size = "km²", 1e6
     return {name: f"{area / size:,.{digits}f} {unit}" for name, area in square_metres.items()}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Union
 
@@ -166,8 +167,13 @@ def as_source(
         The source.
 
     Raises:
-        InputError: If the scene is none of these, or the dataset cannot be opened again.
+        InputError: If the scene is none of these, the dataset cannot be opened again, or the bands
+            are no numbers.
     """
+    if bands is not None and not all(isinstance(band, Integral) for band in bands):
+        raise InputError(
+            f"Bands are a list of numbers. Received {quoted(bands)}. Give e.g. [4, 3, 2]."
+        )
     if isinstance(scene, (str, Path)):
         return Source.of(scene, bands, nodata)
     if is_dataset(scene):

@@ -82,7 +82,9 @@ def find_scenes(
                 pairs.append(Pair(file, vectors[0].path, group, None, info, scene=reading))
                 continue
             mask = _mask_of(file, Path(root, labels[0].path))
-            cure = "Name the field of their classes in labels.field"
+            cure = (
+                "Name the field of their classes with --field NAME (labels.field in the settings)"
+            )
             with open_mask_of_scene(mask, raster, cure) as opened:
                 alignment = opened.alignment
             first = scene_of.setdefault(mask, file)

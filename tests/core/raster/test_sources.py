@@ -12,7 +12,7 @@ from segment.core.errors import InputError
 from segment.core.file_search import folders_below
 from segment.core.inputs.named_scenes import find_sources, require_own_names
 from segment.core.raster.opening import open_raster
-from segment.core.raster.sources import Source
+from segment.core.raster.sources import Source, as_source
 from segment.core.raster.subdatasets import subdataset_name
 from tests.conftest import write_raster
 
@@ -243,3 +243,10 @@ def test_tile_folders_and_images_with_such_a_name(tmp_path):
     good, bad = sorted(predict_images(sources), key=lambda found: bool(found.problem))
     assert good.labels and "is not UTF-8" in bad.problem
     (good.image + bad.image + bad.problem).encode()
+
+
+@pytest.mark.parametrize("bands", ["4,3,2", ["red"], [1.0, 2.0]])
+def test_bands_that_are_no_numbers_are_refused(bands):
+    with pytest.raises(InputError, match=r"Bands are a list of numbers.*Give e.g. \[4, 3, 2\]"):
+        as_source("scene.tif", bands)
+    assert as_source("scene.tif", np.array([4, 3, 2])) is not None
