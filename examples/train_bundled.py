@@ -1,6 +1,5 @@
 """Trains the bundled models: python train_bundled.py COLLECTIONS SCENES WORK"""
 
-import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,30 +9,15 @@ import segment
 from segment.core.cli.command import show_progress
 from segment.core.model.backend import load_keras
 from segment.core.model.bundle import bundle_model
-from segment.core.model.folder import load_keras_model, load_model_info, save_model_folder
-from segment.training.models import weighted_layers
 
 REPOSITORY, LAST = Path(__file__).parents[1], "checkpoints/last.npz"
 TOWNS = [("varied", seed) for seed in range(1, 97)] + [("dry", seed) for seed in range(1, 65)]
-OFFSETS = {"building": -0.5, "vegetation": -0.5}  # see docs/decisions/0090
-
-
-def shift_logits(run: Path) -> None:
-    network, info = load_keras_model(run), load_model_info(run)
-    last = weighted_layers(network)[-1]
-    kernel, bias = last.get_weights()
-    last.set_weights([kernel, bias + [OFFSETS.get(name, 0) for name in info.class_table.names]])
-    save_model_folder(run, network, info)
 
 
 def make(package: ModuleType, data: Path, run: Path, bar: object, *int8: Path) -> None:
     recipe = REPOSITORY / "configs" / package.__name__ / "bundled.yaml"
     config = package.load_settings(package.Config, recipe, [f"data.root={data}"])
     print(package.train(None, run, config, resume=(run / LAST).exists(), progress=bar))
-    if package is segment:
-        run = shutil.copytree(run, run.with_name("shifted"), dirs_exist_ok=True)
-        shift_logits(run)
-        print(package.train(None, run, config, resume=True, progress=bar))  # scores it again
     bundle_model(run, bundled := REPOSITORY / package.__name__ / "bundled")
     print(package.export_model(bundled, int8=int8 or run / "config.yaml", progress=bar))
 

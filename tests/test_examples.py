@@ -75,3 +75,17 @@ def test_pictures_are_sorted_into_folders(tmp_path, no_pictures):
     assert sorted(
         file.name for file in (tmp_path / "sorted" / "dark" / "dark").iterdir()
     ) == sorted(f"dark{n}.png" for n in range(12))
+
+
+@pytest.mark.heavy
+def test_logits_are_shifted_in_a_copy(tmp_path):
+    load("shift_logits").main(BUNDLED, tmp_path / "copy", "building=-0.5", "water=1")
+    tiles = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    models = [segment.load_model(folder, "keras") for folder in (BUNDLED, tmp_path / "copy")]
+    before, after = (np.log(model.predict(tiles).clip(1e-9)) for model in models)
+    shift = (after - before)[np.minimum(before, after).min(axis=-1) > -12]
+    names = models[0].info.class_table.names
+    expected = [{"building": -0.5, "water": 1}.get(name, 0) for name in names]
+    land = names.index("land")
+    assert len(shift) and np.allclose(shift - shift[:, [land]], expected, atol=1e-2)
+    assert not (tmp_path / "copy" / "openvino").exists()

@@ -197,7 +197,7 @@ def test_unfit_workers_are_refused_and_the_others_do_the_work(
         wait_for_size(workers, 1)
         with pytest.raises(InputError, match="2 refused"):
             list(computed(workers, job, BLOCKS))
-        assert "no such file" in refusals(lines)[1]
+        assert any("no such file" in line for line in refusals(lines)[1:])
         own_cluster.start_worker()
         wait_for_size(workers, 1)
         assert str(workers) == "1 worker with 1 core"

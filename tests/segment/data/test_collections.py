@@ -252,7 +252,8 @@ def test_training_reports_each_collection(two, tmp_path):
             ["augment.pixel_size", "data.crops=random"],
         ),
         (["data.classes=null"], ["data.classes"]),
-        (["data.collections=null"], ["tile folder", "data.collections"]),
+        (["data.collections=null", "data.root=."], ["tile folder", "data.collections"]),
+        (["data.collections=null"], ["data.root", "data.collections"]),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(two, tmp_path, changes, words):
