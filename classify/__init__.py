@@ -7,7 +7,7 @@ Example:
         print(prediction)
 
 Functions:
-    evaluate: Scores a model on data folders.
+    evaluate: Scores a model on data folders, whose images are read as `predict_images` reads them.
     explore: Reads every image of data folders and writes report.html and report.json.
     export_model: Writes the OpenVINO form of a model into its folder, or a folder for a hub.
     fill_classes: Draws the pictures that each class lacks to have as many images as the largest.

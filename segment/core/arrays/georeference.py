@@ -144,3 +144,62 @@ def _of_centres(image: "DataArray", x: Any, y: Any, exact: Any) -> Any:
         down = (centres[-1, 0] - first) / (height - 1) if height > 1 else steps[1]
         rows += [along, down, first - (along + down) / 2]
     return Affine(*map(float, rows))
+
+
+def spatial_dims(image: "DataArray", name: str = "image") -> tuple[Any, Any]:
+    """Finds the dimensions of the rows and columns of a DataArray.
+
+    Args:
+        image: The DataArray.
+        name: Name of the image in messages.
+
+    Returns:
+        Names of the dimensions y and x.
+
+    Raises:
+        InputError: If rioxarray is not installed, or there are no such dimensions.
+    """
+    try:
+        import rioxarray  # noqa: F401 - adds the accessor `rio`
+    except ImportError as error:
+        raise InputError(
+            f"{name}: rioxarray is not installed, which DataArrays need. Run: pip install"
+            " 'aerial-segment[xarray]'"
+        ) from error
+    from rioxarray.exceptions import RioXarrayError
+
+    try:
+        return image.rio.y_dim, image.rio.x_dim
+    except RioXarrayError as error:
+        raise InputError(
+            f"{name}: no dimensions y and x among {image.dims}. Rename those of rows and columns:"
+            ' image.rename(ROWS="y", COLUMNS="x")'
+        ) from error
+
+
+def with_georeference(image: "DataArray", crs: Any, transform: Any) -> "DataArray":
+    """Gives a DataArray a CRS and a transform in place of its own.
+
+    Args:
+        image: The DataArray.
+        crs: As for `parse_crs`; None keeps its own.
+        transform: As for `parse_transform`; None keeps its own.
+
+    Returns:
+        The DataArray, with the coordinates of the transform.
+
+    Raises:
+        InputError: As `parse_crs`, `parse_transform` and `spatial_dims`.
+    """
+    if transform is not None:
+        y, x = spatial_dims(image)
+        from rioxarray.rioxarray import affine_to_coords
+
+        affine, size = parse_transform(transform), (image.sizes[x], image.sizes[y])
+        image = image.drop_vars([x, y, "xc", "yc"], errors="ignore").rio.write_transform(affine)
+        if not (affine.b or affine.d):  # rotated pixels have no coordinates of rows and columns
+            image = image.assign_coords(affine_to_coords(affine, *size, x_dim=x, y_dim=y))
+    if crs is not None:
+        spatial_dims(image)
+        image = image.rio.write_crs(parse_crs(crs))
+    return image

@@ -252,7 +252,7 @@ def test_training_reports_each_collection(two, tmp_path):
             ["augment.pixel_size", "data.crops=random"],
         ),
         (["data.classes=null"], ["data.classes"]),
-        (["data.collections=null", "data.root=."], ["tile folder", "data.collections"]),
+        (["data.collections=null", 'data.root=""'], ["tile folder", "data.collections"]),
         (["data.collections=null"], ["data.root", "data.collections"]),
     ],
 )
