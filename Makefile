@@ -1,5 +1,5 @@
 # make demo: a scored land-cover map of a sample town. make test: the tests; make test-all: those
-# that take long, too; make test-fast: those that need neither Keras nor other processes, a minute.
+# that take long, too; make test-fast: those that need neither Keras nor other processes, two minutes.
 # All make .venv on first use.
 .PHONY: demo test test-all test-fast lint docs qgis release-check bench bench-peers bench-train clean
 
