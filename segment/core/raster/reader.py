@@ -237,5 +237,5 @@ def readable(path: object) -> Iterator[None]:
             cure = "Check that it can be reached."
         elif "not recognized" in problem:
             problem = "its format is not recognized"
-            cure = "Give a GeoTIFF, PNG or JPEG, or get a whole copy."
+            cure = "Get a whole copy, or give a GeoTIFF, PNG or JPEG."
         raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error
