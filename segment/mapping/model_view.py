@@ -148,8 +148,12 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
             else "turn its palette into colours: gdal_translate -expand rgb IN OUT"
         )
     elif bands > info.bands:
+        first = ",".join(str(b + 1) for b in range(info.bands))
+        names = info.wanted_bands.names
         cures.append(
-            f"name those to use, e.g. --bands {','.join(str(b + 1) for b in range(info.bands))}"
+            f"give the numbers of {', '.join(names)}, in this order, with --bands"
+            if names
+            else f"name those to use, e.g. --bands {first}"
         )
     elif bands < info.bands:
         grey = ", read one of them as grey: --bands 1,1,1" if info.bands == len(COLORS) else ""

@@ -236,8 +236,6 @@ def readable(path: object) -> Iterator[None]:
         if "://" in str(path):
             cure = "Check that it can be reached."
         elif "not recognized" in problem:
-            problem, cure = (
-                "GDAL knows no such format",
-                "Give a GeoTIFF, PNG or JPEG, or convert it.",
-            )
+            problem = "its format is not recognized"
+            cure = "Get a whole copy, or give a GeoTIFF, PNG or JPEG."
         raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error

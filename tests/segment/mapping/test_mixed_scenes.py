@@ -124,6 +124,12 @@ def test_a_model_that_names_its_bands_reads_them_in_its_order(tmp_path: Path, co
     result = predict_scene(scene, model, tmp_path)
     assert np.array_equal(read(result.classes), colors[..., 3] * 10)
     assert any("Bands 4,1,2,3 of 4 are read" in note for note in result.report["notes"])
+    more = np.concatenate([colors, colors], axis=-1)
+    several = write_bands(tmp_path / "b.tif", more, tuple(f"B0{i}" for i in range(1, 9)))
+    with pytest.raises(
+        InputError, match="numbers of near infrared, red, green, blue, in this order"
+    ):
+        predict_scene(several, model, tmp_path)
 
 
 def test_a_map_of_other_bands_is_not_resumed(tmp_path: Path, colors: np.ndarray) -> None:
