@@ -78,14 +78,14 @@ def band_order_notes(pairs: Sequence[Pair], learned: Sequence[str] = ()) -> list
     found = _named_bands(sources[:: max(1, len(sources) // _GROUPS)])
     found.pop((), None)
     if learned:
-        wanted, whose = tuple(learned), "what was learned"
+        wanted, whose = tuple(learned), "the model"
         found = {names: path for names, path in found.items() if names[: len(wanted)] != wanted}
     elif found:
         wanted, whose = next((names, str(path)) for names, path in found.items())
         del found[wanted]
     return [
-        f"{path}: bands are {', '.join(names)}, of {whose} {', '.join(wanted)}. Bands are read in"
-        " the order of the file: export them in one order."
+        f"{path}: bands are {', '.join(names)}, those of {whose} {', '.join(wanted)}. They are read"
+        " in the order of the file: export them in one order."
         for names, path in [*found.items()][:1]
     ]
 

@@ -336,10 +336,10 @@ def test_evaluation_and_training_report_the_order_of_bands(tmp_path, class_table
     lines = Lines()
     settings = load_settings(Config, None, ["data.tile=32"])
     TrainingData.prepare(tmp_path, settings, lines)
-    assert "warning: " in lines.text and "bands are red, green, blue, of " in lines.text
+    assert "warning: " in lines.text and "bands are red, green, blue, those of " in lines.text
     scored = Lines()
     names = {"classes": class_table.table}
     model = FakeModel(bands=3)
     model.info = model.info.model_copy(update=names)
     segment.evaluate(tmp_path, model, progress=scored)
-    assert "bands are blue, green, red, of what was learned red, green, blue" in scored.text
+    assert "bands are blue, green, red, those of the model red, green, blue" in scored.text
