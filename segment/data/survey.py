@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
+from segment.core.model.info import ModelInfo
 from segment.core.model.record import RecordEntry, TrainingRecord
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.raster.bands import names_of_bands
+from segment.core.raster.bands import COLORS, names_of_bands
 from segment.core.raster.sources import Source
 from segment.core.splits import Part
+from segment.data.pairs.pair import Pair
 from segment.data.patches import Patch
 from segment.data.pixels import TilePixels
 from segment.data.recognition import remember
 
 _OPENED = 25  # images that are opened for the names of bands
+_GROUPS = 200  # that are compared by the names of their bands
 
 
 def find_band_names(images: Sequence[Path | Source]) -> list[str]:
@@ -37,11 +40,63 @@ def find_band_names(images: Sequence[Path | Source]) -> list[str]:
     Raises:
         InputError: If an image cannot be opened.
     """
-    found = set()
-    for one in images[:: max(1, len(images) // _OPENED)]:
+    found = _named_bands(images[:: max(1, len(images) // _OPENED)])
+    return list(*found) if len(found) == 1 else []
+
+
+def learned_bands(info: ModelInfo) -> Sequence[str]:
+    """Returns the names of the bands that a model learned from.
+
+    Args:
+        info: Description of the model.
+
+    Returns:
+        The names, red, green and blue for three bands without names; empty where unknown.
+    """
+    return info.band_names or (COLORS if info.bands == len(COLORS) else ())
+
+
+def band_order_notes(pairs: Sequence[Pair], learned: Sequence[str] = ()) -> list[str]:
+    """Describes images whose bands are others, or in another order, than those of the rest.
+
+    Bands of tiles are read in the order of the file. Each group counts by its first image, and of
+    many groups some, spread over all, are opened.
+
+    Args:
+        pairs: Images and masks.
+        learned: Names of the first bands that a model or its weights learned from; if empty, the
+            images are compared with each other.
+
+    Returns:
+        A sentence, or nothing where files name no bands.
+
+    Raises:
+        InputError: If an image cannot be opened.
+    """
+    first = {pair.group: pair.source for pair in reversed(pairs)}
+    sources = [*first.values()][::-1]
+    found = _named_bands(sources[:: max(1, len(sources) // _GROUPS)])
+    found.pop((), None)
+    if learned:
+        wanted, whose = tuple(learned), "the model"
+        found = {names: path for names, path in found.items() if names[: len(wanted)] != wanted}
+    elif found:
+        wanted, whose = next((names, str(path)) for names, path in found.items())
+        del found[wanted]
+    return [
+        f"{path}: bands are {', '.join(names)}, those of {whose} {', '.join(wanted)}. They are read"
+        " in the order of the file: export them in one order."
+        for names, path in [*found.items()][:1]
+    ]
+
+
+def _named_bands(images: Sequence[Path | Source]) -> dict[tuple[str, ...], Path | str]:
+    """Returns the names of the bands of images, each with the first image that has them."""
+    found: dict[tuple[str, ...], Path | str] = {}
+    for one in images:
         with (one if isinstance(one, Source) else Source(one)).open() as raster:
-            found.add(names_of_bands(raster.dataset, raster.bands))
-    return list(found.pop()) if len(found) == 1 else []
+            found.setdefault(names_of_bands(raster.dataset, raster.bands), raster.path)
+    return found
 
 
 @dataclass(frozen=True)

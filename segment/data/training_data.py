@@ -25,7 +25,7 @@ from segment.data.pairs.pair import Pair, require_alike
 from segment.data.pairs.pixel_sizes import distances_of_groups
 from segment.data.patches import Patch
 from segment.data.pixels import Tables, TilePixels
-from segment.data.survey import Survey, survey
+from segment.data.survey import Survey, band_order_notes, survey
 from segment.data.tile_scales import scale_collections
 from segment.data.training_notes import prefix_of, print_notes, print_parts, print_warnings
 from segment.label_sets import LabelSets
@@ -83,7 +83,10 @@ class TrainingData:
             else [open_tiles(tiles, settings, seed, progress)]
         )
         collections, scale = scale_collections(collections, settings.scale, progress)
-        require_alike([pair for one in collections for pair in one.pairs])
+        pairs = [pair for one in collections for pair in one.pairs]
+        require_alike(pairs)
+        for line in band_order_notes(pairs):
+            progress.say(f"warning: {line}")
         readings = [
             read_masks(one.folder, one.pairs, one.class_table, settings, progress, prefix_of(one))
             for one in collections

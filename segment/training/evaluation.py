@@ -28,6 +28,7 @@ from segment.data.pairs.pair import Pair
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels
 from segment.data.recognition import Recognizer, choose_part
+from segment.data.survey import band_order_notes, learned_bands
 from segment.data.tiles import find_pairs
 from segment.mapping.loop import predict_batch
 from segment.scores import Confusion
@@ -88,6 +89,8 @@ def evaluate(
     pairs = require_fit(pairs, info, scale, progress)
     if note := pairs[0].info.alpha_note:
         progress.say(f"note: {tiles}: {note}")
+    for line in band_order_notes(pairs, learned_bands(info)):
+        progress.say(f"warning: {line}")
     reading, share = read_masks_of(tiles, pairs, info, progress)
     pixels = TilePixels(
         reading.class_table, "ignore", megabytes=_CACHE_MB, names=info.class_table.names

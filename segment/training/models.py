@@ -23,6 +23,8 @@ from segment.core.networks.layers import layers_by_name, set_momentum, weighted_
 from segment.core.networks.pretrained import Built, Loaded, load_weights
 from segment.core.networks.weight_sources import check_source
 from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
+from segment.core.raster.bands import COLORS
+from segment.data.survey import learned_bands
 
 if TYPE_CHECKING:
     import keras
@@ -151,6 +153,27 @@ def build_model(
         keras.Model(pixels, probabilities, name=f"{settings.architecture}_{settings.backbone}"),
         loaded,
     )
+
+
+def bands_of_weights(settings: ModelSettings) -> Sequence[str]:
+    """Returns the names of the bands that the weights which a network starts from learned from.
+
+    Args:
+        settings: Weights of the network, which exist.
+
+    Returns:
+        The names; empty where they are not known, or the network starts without weights.
+
+    Raises:
+        InputError: If the description of the model cannot be read that the weights come from.
+    """
+    source = settings.encoder_weights if settings.weights == "none" else settings.weights
+    if source == "imagenet":
+        return COLORS
+    if source == "none":
+        return ()
+    info = source_info(weights_source(source, BUNDLED, settings.backbone), "segment")
+    return () if info is None else learned_bands(info)
 
 
 def divide_logits(network: "keras.Model", temperature: float) -> None:

@@ -23,10 +23,11 @@ from segment.data.augment import augmentation
 from segment.data.collections import check_data
 from segment.data.dataset import TileDataset
 from segment.data.pixels import TilePixels
-from segment.data.survey import find_band_names
+from segment.data.survey import band_order_notes, find_band_names
 from segment.data.training_data import TrainingData
 from segment.training.losses import Loss, build_loss
 from segment.training.models import (
+    bands_of_weights,
     build_model,
     check_model,
     has_fixed_tile,
@@ -72,6 +73,9 @@ def train(
     )
     check_model(config.model, config.data.tile)
     data = TrainingData.prepare(tiles, config, session.progress)
+    if not resume and (learned := bands_of_weights(config.model)):
+        for line in band_order_notes(data.pairs, learned):
+            session.progress.say(f"warning: {line}")
     # refuses changes that do not suit these images
     augmentation(config.augment, data.survey.statistics, seed=0)
     network = session.build(lambda: _build(config, data, pretrained=not resume)).network

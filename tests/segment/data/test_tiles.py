@@ -2,18 +2,27 @@ import shutil
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 from rasterio import Affine
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 
-from segment.config import DataSettings
+import segment
+from segment.config import Config, DataSettings
+from segment.core.config import load_settings
 from segment.core.errors import InputError
+from segment.core.labels.classes import save_class_table
 from segment.data.masks.reading import find_class_table
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels, decode_mask
 from segment.data.splits import divide, leaks
+from segment.data.survey import band_order_notes
 from segment.data.tiles import find_pairs, grid_notes, part_folders, scan_pairs
+from segment.data.training_data import TrainingData
 from tests.conftest import two_class_scene, write_raster
+from tests.fakes import FakeModel
+from tests.segment.data.test_mask_reading import Lines
 
 
 def test_pairs_know_their_group(tile_folder, class_table):
@@ -280,3 +289,57 @@ def test_labelled_files_of_other_formats_are_reported(tile_folder):
     assert note.startswith("3 files with a mask left out, of formats that are not read: ")
     for name in ("t7.npy", "t8.geotiff", "t9"):
         assert f"scene0/images/{name}" in note
+
+
+ORDERS = {
+    "rgb": [ColorInterp.red, ColorInterp.green, ColorInterp.blue],
+    "bgr": [ColorInterp.blue, ColorInterp.green, ColorInterp.red],
+    "none": [ColorInterp.undefined] * 3,
+}
+
+
+def named_tiles(root, *orders):
+    for number, order in enumerate(orders):
+        image, mask = two_class_scene(32, 32, seed=number)
+        path = write_raster(root / f"g{number}" / "images" / "a.tif", image)
+        with rasterio.open(path, "r+") as file:
+            file.colorinterp = ORDERS[order]
+        write_raster(root / f"g{number}" / "masks" / "a.tif", mask)
+    return find_pairs(root)
+
+
+@pytest.mark.parametrize(
+    "orders, learned, culprit",
+    [
+        (("rgb", "rgb", "bgr"), (), "g2"),
+        (("none", "bgr", "rgb"), (), "g2"),
+        (("rgb", "none", "rgb"), (), None),
+        (("none", "none"), ("red", "green", "blue"), None),
+        (("rgb", "rgb"), ("red", "green", "blue"), None),
+        (("rgb", "bgr"), ("red", "green", "blue"), "g1"),
+        (("rgb", "bgr"), ("blue", "green", "red"), "g0"),
+        (("rgb", "rgb"), ("near infrared", "red", "green"), "g0"),
+        (("rgb", "rgb"), ("red", "green"), None),
+    ],
+)
+def test_bands_in_another_order_are_reported(tmp_path, orders, learned, culprit):
+    notes = band_order_notes(named_tiles(tmp_path, *orders), learned)
+    assert len(notes) == (culprit is not None)
+    if culprit:
+        assert notes[0].startswith(f"{tmp_path / culprit / 'images' / 'a.tif'}: bands are ")
+        assert "export them in one order" in notes[0]
+
+
+def test_evaluation_and_training_report_the_order_of_bands(tmp_path, class_table):
+    named_tiles(tmp_path, "bgr", "rgb", "rgb")
+    save_class_table(class_table, tmp_path / "classes.yaml")
+    lines = Lines()
+    settings = load_settings(Config, None, ["data.tile=32"])
+    TrainingData.prepare(tmp_path, settings, lines)
+    assert "warning: " in lines.text and "bands are red, green, blue, those of " in lines.text
+    scored = Lines()
+    names = {"classes": class_table.table}
+    model = FakeModel(bands=3)
+    model.info = model.info.model_copy(update=names)
+    segment.evaluate(tmp_path, model, progress=scored)
+    assert "bands are blue, green, red, those of the model red, green, blue" in scored.text
