@@ -10,12 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.bundled import BUNDLED
-from segment.core.arrays.data_array import (
-    is_data_array,
-    labels_like,
-    probabilities_like,
-    with_georeference,
-)
+from segment.core.arrays.data_array import is_data_array, labels_like, probabilities_like
+from segment.core.arrays.georeference import with_georeference
 from segment.core.arrays.pixels import is_in_memory
 from segment.core.arrays.source import image_source
 from segment.core.errors import InputError, require_options
