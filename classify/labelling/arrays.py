@@ -57,14 +57,14 @@ def predict_array(  # noqa: PLR0913 - public, its parameters are options
         The labels, of an image named "image" or after its path.
 
     Raises:
-        InputError: If this is not one image that the model reads, the model is not a scene
-            classifier, or `top` is below 1.
+        InputError: If this is not one image that the model reads, it has no valid pixel, the model
+            is not a scene classifier, or `top` is below 1.
     """
     network = open_classifier(model, runtime, top)
     info = network.info
     how, remarks = Reading(info, bands, scale), list[str]()
     with readable_source(image, how, "image", nodata) as (source, notes):
-        pixels = read_input(source, info, remarks)
+        pixels = read_input(source, info, remarks, to_label=True)
     for note in [*notes, *remarks]:
         (progress or Silent()).say(f"note: {note}")
     name = str(source.path) if isinstance(image, (str, Path, Source)) else "image"

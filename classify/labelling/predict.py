@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,8 @@ def open_classifier(model: Model | Path | str, runtime: Runtime, top: int) -> Mo
     Raises:
         InputError: If the model is not a scene classifier, or `top` is below 1.
     """
-    if top < 1:
-        raise InputError(f"top must be at least 1. Received {top}.")
+    if not isinstance(top, Integral) or top < 1:
+        raise InputError(f"top must be at least 1, a whole number. Received {top!r}.")
     network = load_model(model, runtime) if isinstance(model, (str, Path)) else model
     label_info(network.info)
     return network

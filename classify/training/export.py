@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from classify.data.images import Data, collection_name, data_folders
 from classify.labelling.inference import label_info, predict_dataset, tempered
@@ -51,6 +52,9 @@ def export_model(
             form exists, or a required package is not installed.
     """
     folder, progress = Path(model), progress or Silent()
+    if format not in get_args(LabelExportFormat):
+        known = ", ".join(get_args(LabelExportFormat))
+        raise InputError(f"format: {format!r}. Choose one of {known}.")
     info = load_model_info(folder)
     label_info(info)
     if format == "hub":

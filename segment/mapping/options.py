@@ -98,6 +98,22 @@ class MapOptions(ViewOptions):
         """Whether the probability of the mapped class is kept for an output."""
         return self.confidence or self.suggest > 0
 
+    def unused_notes(self, has_reference: bool) -> list[str]:
+        """Describes options that do nothing without another one.
+
+        Args:
+            has_reference: Whether the map is scored against a reference.
+
+        Returns:
+            A note for each.
+        """
+        notes = []
+        if self.min_area and not self.polygons:
+            notes.append("The least area is not used, as no polygons are asked for.")
+        if self.boundary_width != BOUNDARY_WIDTH and not has_reference:
+            notes.append("The width of boundaries is not used, as there is no reference.")
+        return notes
+
     def clock(self, activity: str = "start", seconds: float = 0) -> Clock | None:
         """Starts the clock of a map.
 

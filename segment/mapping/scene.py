@@ -171,6 +171,7 @@ class OpenScene:
             unfamiliar, warning = compared.result()
         report = self.tally.report(seconds + time.monotonic() - started)
         notes = [*self.info.notes, *self.area.report_notes, *report["notes"], *self.palette.notes]
+        notes += self.options.unused_notes(self.reference is not None)
         notes += [*details.pop("notes", []), *warning, *filter(None, [filled.result()])]
         report |= {"unfamiliar": unfamiliar, "settings": self.settings, **details}
         if self.area.identity is not None:

@@ -1,4 +1,4 @@
-"""Georeferences that users give in Python: CRS and affine transform."""
+"""Georeferences in Python: CRS and affine transform, of users and of DataArrays."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,65 @@ def parse_crs(crs: Any, name: str = "image") -> Any:
         raise InputError(
             f"{name}: crs is not known. Received {quoted(crs, 80)}. Give e.g. 'EPSG:32640'."
         ) from error
+
+
+def spatial_dims(image: "DataArray", name: str = "image") -> tuple[Any, Any]:
+    """Finds the dimensions of the rows and columns of a DataArray.
+
+    Args:
+        image: The DataArray.
+        name: Name of the image in messages.
+
+    Returns:
+        Names of the dimensions y and x.
+
+    Raises:
+        InputError: If rioxarray is not installed, or there are no such dimensions.
+    """
+    try:
+        import rioxarray  # noqa: F401 - adds the accessor `rio`
+    except ImportError as error:
+        raise InputError(
+            f"{name}: rioxarray is not installed, which DataArrays need. Run: pip install"
+            " 'aerial-segment[xarray]'"
+        ) from error
+    from rioxarray.exceptions import RioXarrayError
+
+    try:
+        return image.rio.y_dim, image.rio.x_dim
+    except RioXarrayError as error:
+        raise InputError(
+            f"{name}: no dimensions y and x among {image.dims}. Rename those of rows and columns:"
+            ' image.rename(ROWS="y", COLUMNS="x")'
+        ) from error
+
+
+def with_georeference(image: "DataArray", crs: Any, transform: Any) -> "DataArray":
+    """Gives a DataArray a CRS and a transform in place of its own.
+
+    Args:
+        image: The DataArray.
+        crs: As for `parse_crs`; None keeps its own.
+        transform: As for `parse_transform`; None keeps its own.
+
+    Returns:
+        The DataArray, with the coordinates of the transform.
+
+    Raises:
+        InputError: As `parse_crs`, `parse_transform` and `spatial_dims`.
+    """
+    if transform is not None:
+        y, x = spatial_dims(image)
+        from rioxarray.rioxarray import affine_to_coords
+
+        affine, size = parse_transform(transform), (image.sizes[x], image.sizes[y])
+        image = image.drop_vars([x, y, "xc", "yc"], errors="ignore").rio.write_transform(affine)
+        if not (affine.b or affine.d):  # rotated pixels have no coordinates of rows and columns
+            image = image.assign_coords(affine_to_coords(affine, *size, x_dim=x, y_dim=y))
+    if crs is not None:
+        spatial_dims(image)
+        image = image.rio.write_crs(parse_crs(crs))
+    return image
 
 
 def require_even_steps(image: "DataArray", dims: tuple[Any, Any], name: str) -> None:

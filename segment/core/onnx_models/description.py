@@ -90,9 +90,11 @@ class Description(Settings):
             metadata: Values by the names of the attributes.
 
         Returns:
-            The description; range, mean and std come from one of the two.
+            The description; range, mean and std come from one of the two, as do pixel sizes.
         """
         stated = self.model_dump(exclude_none=True)
         if self.normalises:
             metadata = {k: v for k, v in metadata.items() if k not in ("range", "mean", "std")}
+        if self.gsd is not None:
+            metadata = {k: v for k, v in metadata.items() if k != "resample_to"}
         return Description.model_validate(metadata | stated)

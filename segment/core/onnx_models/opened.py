@@ -191,7 +191,12 @@ def _check_normalisation(axes: InputAxes, stated: Description, file: Path) -> No
 
 
 def _check_scenes(axes: InputAxes, stated: Description, dtype: str, file: Path) -> None:
-    """Refuses band names and a scale of scenes that do not fit the bands and their data type."""
+    """Refuses what is stated of scenes and does not fit the network, or nothing else stated."""
+    if stated.resample_to is not None and stated.gsd is None:
+        raise InputError(
+            f"{file}: resample_to is stated without gsd. Write gsd: [SMALLEST, LARGEST] into"
+            f" {file.stem}.yaml, or gsd alone."
+        )
     counts = {"band_names": len(stated.band_names or ())}
     counts["scale"] = len(stated.scale.low) if stated.scale else 0
     for key, count in counts.items():

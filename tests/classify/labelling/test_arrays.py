@@ -74,6 +74,22 @@ def test_alpha_masks_and_nodata_are_those_of_files(tmp_path: Path) -> None:
         predict_array(declared, model, nodata=empty)
 
 
+def test_an_image_without_a_valid_pixel_has_no_label() -> None:
+    pixels, model = noise(), Labeller()
+    hidden = np.ones(pixels.shape[:2], bool)
+    transparent = np.dstack([pixels, np.zeros_like(pixels[..., 0])])
+    for image, nodata in (
+        (pixels, hidden),
+        (np.ma.masked_array(pixels, mask=True), None),
+        (np.zeros_like(pixels), 0),
+        (transparent, None),
+    ):
+        with pytest.raises(InputError, match="image: no pixel is valid, all are nodata"):
+            predict_array(image, model, nodata=nodata)
+    hidden[0, 0] = False
+    assert predict_array(pixels, model, nodata=hidden).labels
+
+
 def test_mixed_lists_name_their_images_and_problems(tmp_path: Path) -> None:
     pixels, model = noise(), Labeller()
     path = write_raster(tmp_path / "image.png", pixels)
@@ -105,8 +121,9 @@ def test_what_is_no_image_of_the_model_is_refused_in_a_line(image: Any, message:
     with pytest.raises(InputError, match=message) as caught:
         predict_array(image, Labeller(), scale="never")
     assert "vsimem" not in str(caught.value)
-    with pytest.raises(InputError, match="top must be at least 1"):
-        predict_array(noise(), Labeller(), top=0)
+    for top in (0, 1.5, "3"):
+        with pytest.raises(InputError, match="top must be at least 1"):
+            predict_array(noise(), Labeller(), top=top)
     with pytest.raises(InputError, match="task segment"):
         predict_array(noise(), FakeModel(bands=3))
 

@@ -320,6 +320,8 @@ def test_what_training_left_out_does_not_stop_an_export(tmp_path, no_pictures):
         write_class(tmp_path / "data" / name, label, 10)
     (tmp_path / "data" / "river" / "broken.png").write_bytes(b"\x89PNG")
     train(tmp_path / "data", tmp_path / "run", config("data.unreadable=skip"))
+    with pytest.raises(InputError, match="format: 'onnx'. Choose one of openvino, hub"):
+        export_model(tmp_path / "run", "onnx")
     exported = export_model(tmp_path / "run", int8=[tmp_path / "data"]).openvino
     assert (exported.calibrated, exported.scored) == (12, 8), "trained on, and new"
 

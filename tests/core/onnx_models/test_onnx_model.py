@@ -236,3 +236,17 @@ def test_runtime_and_features_are_those_of_openvino(tmp_path):
         load_model(file, "keras")
     with pytest.raises(InputError, match="features"):
         load_model(file, features=True)
+
+
+def test_a_description_comes_before_all_metadata(tmp_path):
+    own = {"gsd": [0.2, 0.5], "resample_to": 0.25, "band_names": ["red", "green", "nir"]}
+    metadata = deepness(resolution=30, aerial_segment=own | {"later": 1})
+    file = write_onnx(tmp_path / "m.onnx", metadata=metadata)
+    info = load_model_info(file)
+    assert info.ground_sampling_range == (0.2, 0.5) and info.ground_sampling_distance == 0.25
+    assert info.wanted_bands.names == ("red", "green", "nir")
+    assert "Not used of its metadata: later." in info.notes
+    file.with_suffix(".yaml").write_text("gsd: [1, 4]\nband_names: [a, b, c]\n")
+    info = load_model_info(file)
+    assert info.ground_sampling_range == (1, 4) and info.ground_sampling_distance == 2
+    assert info.band_names == ["a", "b", "c"]

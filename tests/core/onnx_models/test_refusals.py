@@ -65,6 +65,7 @@ def test_no_file_and_a_folder(tmp_path):
         ({"tile": 0}, "tile"),
         ({"clases": ["a"]}, "clases.*classes"),
         ({"gsd": -1}, "gsd"),
+        ({"resample_to": 0.5}, "resample_to is stated without gsd"),
         ({"band_names": ["red", "green"]}, "band_names is for 2 bands, but the network has 3"),
         ({"scale": SCALE | {"low": [0], "high": [9]}}, "scale is for 1 bands, but the network"),
         ({"scale": SCALE, "range": [0, 65535]}, "scale brings pixels to uint8, .* takes uint16"),

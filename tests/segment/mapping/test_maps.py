@@ -388,3 +388,14 @@ def test_the_key_of_a_signed_address_is_in_no_output(tmp_path: Path, indices: np
     assert result.report["scene"] == "town.tif" and result.classes.name == "town_classes.tif"
     for written in (tmp_path / "out").iterdir():
         assert b"SECRET" not in written.read_bytes(), written
+
+
+def test_options_that_do_nothing_are_reported(tmp_path: Path, indices: np.ndarray) -> None:
+    scene = write_raster(tmp_path / "town.tif", indices[..., None], nodata=99)
+    model, options = FakeModel(), {"min_area": 2.0, "boundary_width": 5}
+    notes = predict_scene(scene, model, tmp_path / "plain", **options).report["notes"]
+    assert sum("is not used, as" in note for note in notes) == 2
+    truth = write_raster(tmp_path / "truth.tif", np.minimum(indices, 4)[..., None] * 10)
+    options |= {"truth": truth, "polygons": True}
+    notes = predict_scene(scene, model, tmp_path / "used", **options).report["notes"]
+    assert not any("is not used" in note for note in notes)
