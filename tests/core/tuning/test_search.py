@@ -11,7 +11,7 @@ from segment.core.tuning.search import Task
 
 
 def described(*data: Path, files: list[Path | str] | None = None) -> str:
-    found = sorted(file for folder in data for file in folder.rglob("*") if file.is_file())
+    found = [file for folder in data for file in sorted(folder.rglob("*")) if file.is_file()]
     task = Task("tests.fake_training", data, Config(), {}, found if files is None else files)
     return task.describe_files()
 
