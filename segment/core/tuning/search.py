@@ -93,19 +93,22 @@ class Task:
             are, of their sizes, and of what the smallest ones hold, 512 MB in all.
         """
         digest, read = sha256(), 0
-        for size, name, file in sorted((_size(f), self._name(f), str(f)) for f in self.files):
+        order = sorted((_size(f), self._name(f), i) for i, f in enumerate(self.files))
+        for size, name, number in order:
             digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
             read += max(size, 0)
             if size > 0 and read <= _MOST_READ:
-                with open(file, "rb") as opened:
+                with open(self.files[number], "rb") as opened:
                     digest.update(file_digest(opened, sha256).digest())
         return f"{len(self.files)} ({digest.hexdigest()[:8]})"
 
     def _name(self, file: Path | str) -> str:
         if isinstance(file, str):
             return file
-        above = (folder for folder in self.data if folder in file.parents)
-        return next((file.relative_to(f) for f in above), file).as_posix()
+        places = [(f if f.is_dir() else f.parent).absolute() for f in self.data]
+        whole = file.absolute()
+        below = (whole.relative_to(place) for place in places if place in whole.parents)
+        return next(below, Path(file.name)).as_posix()
 
 
 def _size(file: Path | str) -> int:

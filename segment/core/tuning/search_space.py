@@ -97,7 +97,10 @@ def load_space(path: Path) -> dict[str, Parameter]:
         try:
             space[str(key)] = Parameter.model_validate(values)
         except ValidationError as error:
-            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+            first = error.errors()[0]
+            problem = first["msg"].removeprefix("Value error, ")
+            if first["type"] == "extra_forbidden":
+                problem = f"values are low, high and log, or choices, not {first['loc'][0]}"
             raise InputError(
                 f"{path}: {key}: {problem}. Received {quoted(values)}. Write e.g. {_EXAMPLE}"
             ) from error

@@ -11,7 +11,7 @@ from segment.core.tuning.search import Task
 
 
 def described(*data: Path, files: list[Path | str] | None = None) -> str:
-    found = sorted(file for folder in data for file in folder.rglob("*") if file.is_file())
+    found = [file for folder in data for file in sorted(folder.rglob("*")) if file.is_file()]
     task = Task("tests.fake_training", data, Config(), {}, found if files is None else files)
     return task.describe_files()
 
@@ -29,6 +29,32 @@ def test_data_are_the_same_wherever_they_are_and_in_any_order(data, tmp_path):
     assert described(data) == described(copy)
     files = [data / "masks" / "a.png", data / "a.png"]
     assert described(data, files=files) == described(data, files=files[::-1]) == described(data)
+
+
+def test_folders_that_hold_the_same_names_may_move(data, tmp_path):
+    found = []
+    for first, second in (("b", "c"), ("c", "b")):
+        folders = [tmp_path / name for name in (first, second)]
+        for folder, content in zip(folders, (b"one", b"two"), strict=True):
+            folder.mkdir(exist_ok=True)
+            (folder / "a.png").write_bytes(content)
+        found.append(described(*folders))
+    assert found[0] == found[1] != described(*folders[::-1])
+
+
+def test_a_scene_and_its_mask_elsewhere_may_move(data, tmp_path, monkeypatch):
+    copy = copytree(data, tmp_path / "elsewhere" / "project")
+    found = [
+        described(scene, files=[scene, project / "masks" / "a.png"])
+        for project in (data, copy)
+        for scene in (project / "a.png",)
+    ]
+    monkeypatch.chdir(copy)
+    found.append(described(Path("a.png"), files=[Path("a.png"), copy / "masks" / "a.png"]))
+    found.append(described(Path("*.png"), files=[Path("a.png"), Path("masks/a.png")]))
+    (copy / "masks" / "a.png").rename(copy / "b.png")
+    assert len(set(found)) == 1
+    assert described(Path("a.png"), files=[Path("a.png"), copy / "b.png"]) not in found
 
 
 def test_a_change_of_any_file_shows(data):

@@ -80,9 +80,10 @@ def test_values_that_only_fit_together_are_taken():
         ("training.epochs: {low: 0, high: 3, log: true}", "low above 0"),
         ("training.epochs: {choices: []}", "at least 1"),
         ("training.epochs: {choices: [1], low: 1}", "low and high, or choices"),
-        ("training.epochs: {low: 1, high: 3, step: 1}", "Extra inputs"),
+        ("training.epochs: {low: 1, high: 3, step: 1}", "low, high and log, or choices, not step"),
         ("training.weight_decay: {low: 0.001, high: .inf}", "less than or equal"),
         ("training.weight_decay: {low: 0.001, high: 1.0e+308}", "less than or equal"),
+        ("loss: {gamma: {low: 0, high: 4}}", "low, high and log, or choices, not gamma"),
         ("training.weight_decay: {low: .nan, high: 1}", "greater than or equal"),
     ],
 )

@@ -369,9 +369,9 @@ def test_processes_that_begin_the_last_trial_at_once_train_it_once(
         list(pool.map(work, range(3)))
     study = study_of(tmp_path, "s")
     assert sorted(trained) == list(range(wanted))
-    # one that ends early may begin another before the last one begins
-    assert states_of(study)[:wanted] == ["COMPLETE"] * wanted
-    assert set(states_of(study)[wanted:]) <= {"FAIL"}
+    begun = states_of(study)  # a process may begin a second one before the others begin theirs
+    assert begun == ["COMPLETE"] * wanted + ["FAIL"] * (len(begun) - wanted)
+    assert 3 <= len(begun) <= wanted + 2
     assert [trial.number for trial in listed_trials(study)] == list(range(wanted))
     assert len(ended_trials(study)) == wanted
     told = Lines()
