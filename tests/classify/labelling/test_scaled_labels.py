@@ -128,3 +128,7 @@ def test_the_command(
     assert json.loads(printed.out)[0]["given"] and "8 bits" in printed.err
     assert predict(*halves, "--scale", "9,1") == 2
     assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / "in" / "photo.GIF").touch()
+    assert predict(tmp_path / "in") == 0
+    assert "note: 1 picture with other endings (.gif) left out" in capsys.readouterr().err
+    assert predict(tmp_path / "in", "--quiet") == 0 and capsys.readouterr().err == ""
