@@ -106,7 +106,7 @@ def predict(
     from segment.core.model.runtime import load_model
     from segment.core.outputs import refuse_existing
     from segment.core.raster.nodata import parse_nodata
-    from segment.core.raster.sources import unread_notes
+    from segment.core.raster.sources import unsearched_notes
 
     if json and console.form == "json":
         raise InputError("--json and --progress json both write to stdout. Leave one of them out.")
@@ -125,8 +125,7 @@ def predict(
             "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
     sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), parse_nodata(nodata))
-    unread = unread_notes(path for name in images if (path := Path(name)).is_dir())
-    _print_notes([f"note: {note}" for note in unread], console)
+    _print_notes([f"note: {note}" for note in unsearched_notes(images)], console)
     if csv:
         refuse_existing(csv, overwrite)
         refuse_inputs([csv], [source.path for source in sources])

@@ -147,16 +147,29 @@ def rgb_positions(
     return red, green, blue
 
 
+def assumes_eurosat(count: int, descriptions: Sequence[str | None]) -> bool:
+    """Returns whether the bands of a file are taken for those of EuroSAT, as it does not name them.
+
+    Args:
+        count: Number of bands in the file without alpha.
+        descriptions: Band names in the file.
+
+    Returns:
+        True for 13 bands, none of which has the name of a Sentinel-2 band.
+    """
+    sentinel = {_plain(name) for name in EUROSAT_BANDS}
+    names = {_plain(name) for name in descriptions[:count] if name}
+    return count == len(EUROSAT_BANDS) and names.isdisjoint(sentinel)
+
+
 def _numbers(count: int, descriptions: Sequence[str | None]) -> dict[str, int]:
     """Band numbers by name, as the file or EuroSAT spells it."""
     named: dict[str, int] = {}
     for number, description in enumerate(descriptions[:count], start=1):
         if description and description.strip():
             named.setdefault(description.strip(), number)
-    eurosat = {name: number for number, name in enumerate(EUROSAT_BANDS, start=1)}
-    sentinel = {_plain(name) for name in EUROSAT_BANDS}
-    if count == len(EUROSAT_BANDS) and not any(_plain(name) in sentinel for name in named):
-        named = eurosat | named
+    if assumes_eurosat(count, descriptions):
+        named = {name: number for number, name in enumerate(EUROSAT_BANDS, start=1)} | named
     return dict(sorted(named.items(), key=lambda item: item[1]))
 
 

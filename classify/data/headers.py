@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.config import ImageSettings
-from classify.data.bands import band_names, bands_by_name, choose_bands, rgb_positions
+from classify.data.bands import (
+    assumes_eurosat,
+    band_names,
+    bands_by_name,
+    choose_bands,
+    rgb_positions,
+)
 from classify.data.images import LabelledImage
 from classify.data.pixels import is_picture_with_palette, read_pixels
 from segment.core.errors import InputError
@@ -35,6 +41,7 @@ class Bands:
         rgb: Positions of red, green and blue among the bands that are read.
         names: Names of the bands that are read; empty if the files do not name them.
         scale: Scale that brings images to 8 bits; None where they stay as they are.
+        assumed: Whether the names are those of EuroSAT, as the files name no Sentinel-2 band.
     """
 
     numbers: tuple[int, ...] | None
@@ -42,6 +49,7 @@ class Bands:
     rgb: tuple[int, int, int]
     names: list[str]
     scale: BandScale | None = None
+    assumed: bool = False
 
     @property
     def count(self) -> int:
@@ -132,7 +140,9 @@ def find_bands(images: Sequence[LabelledImage], settings: ImageSettings) -> Band
             count, descriptions = found.most_common(1)[0][0]
             numbers = choose_bands(settings, count, descriptions)
             names = band_names(numbers, count, descriptions)
-            return Bands(numbers, count, rgb_positions(numbers, count, descriptions), names)
+            assumed = assumes_eurosat(count, descriptions)
+            rgb = rgb_positions(numbers, count, descriptions)
+            return Bands(numbers, count, rgb, names, assumed=assumed)
     return Bands(None, 3, (0, 1, 2), [])
 
 

@@ -90,6 +90,11 @@ class TrainingData:
         )
         check_parts(split, found.class_table, found.multi_label)
         bands = find_bands([image for images in split.values() for image in images], settings)
+        if bands.assumed:
+            progress.say(
+                f"note: the images do not name their {bands.file_bands} bands, which are taken for"
+                " those of EuroSAT: B01 to B12, then B8A"
+            )
         bands = bands.with_scale(split["train"], scale, progress)
         advance = partial(progress.advance, "reading")
         seen = survey(split, settings, preprocessing, advance, bands)

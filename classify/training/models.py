@@ -1,7 +1,7 @@
 """Networks for scene labels: a backbone, global average pooling and a head."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
@@ -13,7 +13,7 @@ from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.model.folder import weights_source
 from segment.core.networks.backbones import check_imagenet
-from segment.core.networks.head import Head, source_info
+from segment.core.networks.head import Head, learned_normalisation, source_info
 from segment.core.networks.layers import layers_by_name, set_momentum
 from segment.core.networks.pretrained import Built as Pretrained
 from segment.core.networks.pretrained import load_weights
@@ -125,7 +125,8 @@ def build_model(
         source = weights_source(settings.weights, BUNDLED, settings.backbone)
         layers = list(layers_by_name(backbone))
         head = None
-        if names and (info := source_info(source, "classify")):
+        info = source_info(source, "classify")
+        if names and info:
             head = Head("logits", names, info.class_table.names)
             layers += ["hidden", "logits"] if settings.head == "mlp" else ["logits"]
         loaded = load_weights(
@@ -138,6 +139,10 @@ def build_model(
             rgb=rgb,
             head=head,
         )
+        learned = mode if info is None else learned_normalisation(info)
+        if learned != mode:
+            remark = f"it normalises by {learned}, this training by {mode} (data.normalise)"
+            loaded = replace(loaded, remark=remark)
     return Built(network, loaded, backbone)
 
 

@@ -1,12 +1,11 @@
 """Scenes as users name them in a command: by files, folders and patterns."""
 
 import glob
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, printable
 from segment.core.file_search import files_matching
 from segment.core.raster.alpha import known_content
 from segment.core.raster.nodata import Nodata
@@ -145,9 +144,13 @@ def require_own_names(sources: Sequence[Source]) -> None:
     Raises:
         InputError: If outputs that are named after two of them would be the same.
     """
-    for stem, count in Counter(source.stem for source in sources).items():
-        if count > 1:
+    named: dict[str, list[str]] = {}
+    for source in sources:
+        named.setdefault(source.stem, []).append(printable(source.path))
+    for stem, paths in named.items():
+        if len(paths) > 1:
+            more = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
             raise InputError(
-                f"{count} scenes are named {stem!r}, their outputs would have the same names. Map"
-                " them one by one, into different folders."
+                f"{len(paths)} scenes are named {stem!r}, their outputs would have the same names:"
+                f" {', '.join(paths[:2])}{more}. Map them one by one, into different folders."
             )

@@ -25,12 +25,14 @@ class Loaded:
         loaded: Names of the layers that got weights.
         missing: Names of the layers that keep their initial values.
         classes: Classes whose part of the head was taken over.
+        remark: What else to report of them; empty for nothing.
     """
 
     source: str
     loaded: list[str]
     missing: list[str]
     classes: Sequence[str] = ()
+    remark: str = ""
 
     def __str__(self) -> str:
         """Returns one line with the counts and the first missing layers."""
@@ -39,7 +41,7 @@ class Loaded:
         head = f"; head of {', '.join(self.classes)} taken over" if self.classes else ""
         return (
             f"{self.source}: {len(self.loaded)} of {len(self.loaded) + len(self.missing)} layers"
-            f" loaded{rest}{more}{head}"
+            f" loaded{rest}{more}{head}{self.remark and f'; {self.remark}'}"
         )
 
 

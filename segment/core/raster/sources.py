@@ -1,5 +1,6 @@
 """Sources: rasters as users name them, by files, folders, patterns and paths that GDAL resolves."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -215,7 +216,7 @@ def unread_notes(folders: Iterable[Path]) -> list[str]:
     left = sorted(
         path
         for folder in folders
-        for path in folder.iterdir()
+        for path in folder.glob("*")
         if path.name.lower().endswith(OTHER_PICTURES) and not path.name.startswith(".")
     )
     endings = ", ".join(sorted({path.suffix.lower() for path in left}))
@@ -227,3 +228,29 @@ def unread_notes(folders: Iterable[Path]) -> list[str]:
         if left
         else []
     )
+
+
+def unsearched_notes(names: Iterable[str]) -> list[str]:
+    """Reports what `find_sources` leaves out of folders: other endings, and folders in them.
+
+    Args:
+        names: What a user names.
+
+    Returns:
+        One line per remark.
+    """
+    folders = [Path(name) for name in names if os.path.isdir(name)]
+    inside = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_dir()]
+    below = [
+        path
+        for path in inside
+        if not path.name.startswith(".")
+        and any(file.suffix.lower() in SUFFIXES for file in path.glob("*"))
+    ]
+    notes = unread_notes(folders)
+    if below:
+        notes.append(
+            f"{counted(len(below), 'folder')} with images in {below[0].parent} not searched, e.g."
+            f" {below[0].name}: name it, or a pattern such as {below[0].parent / '**' / '*.png'}"
+        )
+    return notes

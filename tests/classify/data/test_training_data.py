@@ -2,11 +2,12 @@ import shutil
 
 import pytest
 
+from classify.data.bands import EUROSAT_BANDS
 from classify.data.training_data import TrainingData
 from segment.core.errors import InputError
 from segment.core.progress import Silent
 from tests.classify.conftest import Lines, config, picture, write_class, write_parts
-from tests.conftest import write_raster
+from tests.conftest import write_bands, write_raster
 
 pytestmark = pytest.mark.heavy
 
@@ -176,3 +177,23 @@ def test_the_fingerprint_tells_data_and_split_apart(tmp_path, class_folders):
     assert prepare(root).fingerprint == original
     write_class(root / "river", 1, 1, first=500)
     assert prepare(root).fingerprint != original
+
+
+def test_bands_that_are_taken_for_those_of_eurosat_are_reported(tmp_path):
+    for name, descriptions in (("unnamed", None), ("named", EUROSAT_BANDS)):
+        for label in range(2):
+            for seed in range(4):
+                pixels = picture(label, seed, bands=13, dtype="uint16")
+                path = tmp_path / name / str(label) / f"{seed}.tif"
+                write_bands(path, pixels, descriptions)
+        lines = Lines()
+        prepare(tmp_path / name, progress=lines)
+        found = [line for line in lines.lines if "EuroSAT" in line]
+        assert found == (
+            []
+            if descriptions
+            else [
+                "note: the images do not name their 13 bands, which are taken for those of EuroSAT:"
+                " B01 to B12, then B8A"
+            ]
+        )

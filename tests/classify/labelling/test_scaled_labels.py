@@ -129,3 +129,11 @@ def test_the_command(
     assert json.loads(printed.out)[0]["given"] and "8 bits" in printed.err
     assert predict(*halves, "--scale", "9,1") == 2
     assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / "in" / "photo.GIF").touch()
+    write_raster(tmp_path / "in" / "more" / "a.tif", cells(100, "uint8", (1,)))
+    (tmp_path / "in" / "empty").mkdir()
+    assert predict(tmp_path / "in") == 0
+    error = capsys.readouterr().err
+    assert "note: 1 picture with other endings (.gif) left out" in error
+    assert f"note: 1 folder with images in {tmp_path / 'in'} not searched, e.g. more: " in error
+    assert predict(tmp_path / "in", "--quiet") == 0 and capsys.readouterr().err == ""
