@@ -94,6 +94,7 @@ def predict(
     from classify.labelling.predict import band_notes, predict_images
     from classify.labelling.result import LABEL_ENDINGS
     from classify.labelling.scene_inputs import scaled_sources
+    from segment.core.inputs.left_out import unsearched_notes
     from segment.core.inputs.named_scenes import (
         alpha_note,
         find_sources,
@@ -106,7 +107,6 @@ def predict(
     from segment.core.model.runtime import load_model
     from segment.core.outputs import refuse_existing
     from segment.core.raster.nodata import parse_nodata
-    from segment.core.raster.sources import unsearched_notes
 
     if json and console.form == "json":
         raise InputError("--json and --progress json both write to stdout. Leave one of them out.")

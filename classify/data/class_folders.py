@@ -7,7 +7,8 @@ from pathlib import Path
 from classify.data.labels_csv import Entry, plain_label, read_labels
 from segment.core.errors import InputError, counted
 from segment.core.file_search import folders_below
-from segment.core.raster.sources import SUFFIXES, unread_notes
+from segment.core.inputs.left_out import unread_notes
+from segment.core.raster.sources import SUFFIXES
 from segment.core.splits import PARTS, Part, part_named, part_notes
 
 LAYOUT = "class folders with images, train/val/test with class folders, or labels.csv"

@@ -1,15 +1,14 @@
 """Sources: rasters as users name them, by files, folders, patterns and paths that GDAL resolves."""
 
-import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Union
 
-from segment.core.errors import InputError, counted, quoted
+from segment.core.errors import InputError, quoted
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, decide_together
 from segment.core.raster.bands import WantedBands
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 Scene = Union[Path, str, "Source", "Dataset"]
 """What functions take as a scene: a file, what GDAL resolves, or an open rasterio dataset."""
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
-
-OTHER_PICTURES = (
-    *(".gif", ".heic", ".heif", ".avif", ".jxl", ".jfif", ".jpe", ".jpf", ".j2k", ".jp2k"),
-    *(".ppm", ".pgm", ".pnm", ".tga", ".psd", ".dng", ".cr2", ".nef", ".arw", ".ecw", ".sid"),
-)
-"""Endings of pictures that are not searched for in folders, and are reported there."""
 
 
 @dataclass(frozen=True)
@@ -202,55 +195,3 @@ def decide_alpha(paths: Sequence[Path]) -> None:
             read_info(path)
 
     decide_together(paths, open_once)
-
-
-def unread_notes(folders: Iterable[Path]) -> list[str]:
-    """Reports pictures that a search in folders leaves out because of their endings.
-
-    Args:
-        folders: The folders themselves, not those below them.
-
-    Returns:
-        One line with the count and the endings; empty if there are none.
-    """
-    left = sorted(
-        path
-        for folder in folders
-        for path in folder.glob("*")
-        if path.name.lower().endswith(OTHER_PICTURES) and not path.name.startswith(".")
-    )
-    endings = ", ".join(sorted({path.suffix.lower() for path in left}))
-    return (
-        [
-            f"{counted(len(left), 'picture')} with other endings ({endings}) left out, e.g."
-            f" {left[0]}: convert them to PNG or TIFF"
-        ]
-        if left
-        else []
-    )
-
-
-def unsearched_notes(names: Iterable[str]) -> list[str]:
-    """Reports what `find_sources` leaves out of folders: other endings, and folders in them.
-
-    Args:
-        names: What a user names.
-
-    Returns:
-        One line per remark.
-    """
-    folders = [Path(name) for name in names if os.path.isdir(name)]
-    inside = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_dir()]
-    below = [
-        path
-        for path in inside
-        if not path.name.startswith(".")
-        and any(file.suffix.lower() in SUFFIXES for file in path.glob("*"))
-    ]
-    notes = unread_notes(folders)
-    if below:
-        notes.append(
-            f"{counted(len(below), 'folder')} with images in {below[0].parent} not searched, e.g."
-            f" {below[0].name}: name it, or a pattern such as {below[0].parent / '**' / '*.png'}"
-        )
-    return notes

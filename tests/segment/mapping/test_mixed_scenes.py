@@ -187,7 +187,7 @@ def mixed_scenes(folder: Path) -> tuple[set[str], dict[str, str]]:
         add(f"plain_{number}.png", random.integers(0, 250, (20, 30, 3), np.uint8))
         for name, content in (("text", b"no raster\n"), ("zero", b"")):
             (folder / f"{name}{number}.tif").write_bytes(content)
-            refused[f"{name}{number}.tif"] = "GDAL knows no such format"
+            refused[f"{name}{number}.tif"] = "not recognized"
         with_palette(folder / f"palette{number}.tif", random.integers(0, 9, (20, 30, 1), np.uint8))
         mapped.add(f"palette{number}")
         cut = write_bands(
