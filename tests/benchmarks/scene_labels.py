@@ -228,6 +228,7 @@ def majority_classes(tiles: Path, output: Path, edge: int = 64, share: float = 0
             rasterio.open(tiles / "masks" / f"{file.stem}.png") as mask,
         ):
             pixels, values, profile = image.read(), mask.read(1), image.profile
+            interpretation, descriptions = image.colorinterp, image.descriptions
         profile |= {"width": edge, "height": edge, "compress": "deflate", "tiled": False}
         for top in range(0, values.shape[0] - edge + 1, edge):
             for left in range(0, values.shape[1] - edge + 1, edge):
@@ -240,6 +241,8 @@ def majority_classes(tiles: Path, output: Path, edge: int = 64, share: float = 0
                 folder.mkdir(parents=True, exist_ok=True)
                 place = folder / f"{file.stem}_{top}_{left}.tif"
                 with rasterio.open(place, "w", **profile) as cut:
+                    # else GDAL calls the fourth band alpha
+                    cut.colorinterp, cut.descriptions = interpretation, descriptions
                     cut.write(pixels[(slice(None), *window)])
     staged.rename(output)
     return output
