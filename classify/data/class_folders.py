@@ -7,7 +7,7 @@ from pathlib import Path
 from classify.data.labels_csv import Entry, plain_label, read_labels
 from segment.core.errors import InputError, counted
 from segment.core.file_search import folders_below
-from segment.core.inputs.left_out import unread_notes
+from segment.core.inputs.left_out import ending_notes
 from segment.core.raster.sources import SUFFIXES
 from segment.core.splits import PARTS, Part, part_named, part_notes
 
@@ -78,7 +78,7 @@ def folder_notes(root: Path) -> list[str]:
             f"{within[0].relative_to(root)}: a folder inside a class folder assigns no part, put"
             f" {within[0].name} above the classes"
         )
-    return [*notes, *unread_notes(below for found in classes for below in folders_below(found))]
+    return [*notes, *ending_notes(below for found in classes for below in folders_below(found))]
 
 
 def _left_out(folders: Iterable[Path], why: str, used: Collection[Path]) -> list[str]:

@@ -14,7 +14,7 @@ _OTHER = (
 """Endings of pictures that are not searched for in folders, and are reported there."""
 
 
-def unread_notes(folders: Iterable[Path]) -> list[str]:
+def ending_notes(folders: Iterable[Path]) -> list[str]:
     """Reports pictures that a search in folders leaves out because of their endings.
 
     Args:
@@ -57,7 +57,7 @@ def unsearched_notes(names: Iterable[str]) -> list[str]:
         if not path.name.startswith(".")
         and any(file.suffix.lower() in SUFFIXES for file in path.glob("*"))
     ]
-    notes = unread_notes(folders)
+    notes = ending_notes(folders)
     if below:
         notes.append(
             f"{counted(len(below), 'folder')} with images in {below[0].parent} not searched, e.g."

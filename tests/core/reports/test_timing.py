@@ -16,8 +16,8 @@ def test_seconds_of_the_thread_add_up_and_others_are_beside() -> None:
 
     with clock.measure("write"):
         reader = threading.Thread(target=read)
-        reader.start()
         with clock.measure("wait"):
+            reader.start()
             reader.join()
     clock.switch("outputs")
     time.sleep(0.01)
@@ -25,7 +25,7 @@ def test_seconds_of_the_thread_add_up_and_others_are_beside() -> None:
     parts = {k: v for k, v in found.items() if k not in ("total", "threads")}
     assert list(parts) == ["start", "read", "cut", "wait", "merge", "write", "outputs"]
     assert abs(sum(parts.values()) - found["total"]) < 0.01
-    assert found["start"] >= 5 and found["wait"] >= 0.015 and found["outputs"] > 0
+    assert found["start"] >= 5 and found["wait"] > 0.015 and found["outputs"] > 0
     assert found["threads"].keys() == {"read"} and found["threads"]["read"] > 0.015
 
 

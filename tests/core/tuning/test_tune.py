@@ -374,9 +374,9 @@ def test_processes_that_begin_the_last_trial_at_once_train_it_once(
     assert 3 <= len(begun) <= wanted + 2
     assert [trial.number for trial in listed_trials(study)] == list(range(wanted))
     assert len(ended_trials(study)) == wanted
-    told = Lines()
-    Monitor(study, study, plan_of(wanted), tmp_path, told).report()
-    assert not any("failed" in line for line in told.lines)
+    lines = Lines()
+    Monitor(study, study, plan_of(wanted), tmp_path, lines).report()
+    assert not any("failed" in line for line in lines.lines)
 
 
 @pytest.mark.heavy
