@@ -67,11 +67,13 @@ class Decoded(NamedTuple):
         Returns:
             The square, (edge, edge).
         """
+        if min(row, column) >= 0 and max(row, column) + edge <= min(self.mask.shape):
+            return Decoded(*(array[row : row + edge, column : column + edge] for array in self))
         places = [np.arange(first, first + edge) for first in (row, column)]
         rows, columns = (
             reflect(p, length) for p, length in zip(places, self.mask.shape, strict=True)
         )
-        return Decoded(*(array[rows[:, None], columns] for array in self))
+        return Decoded(*(array[rows][:, columns] for array in self))
 
 
 def pad_tile(
