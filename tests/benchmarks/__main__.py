@@ -34,14 +34,14 @@ from tests.benchmarks.samplers import samplers
 from tests.benchmarks.scene_labels import ROWS, scene_labels
 from tests.benchmarks.seams import killed, seams
 from tests.benchmarks.settings import settings
-from tests.benchmarks.speed import naive, quantised, start, throughput
+from tests.benchmarks.speed import area, naive, quantised, start, throughput
 from tests.benchmarks.tiles import tiles
 from tests.benchmarks.train_step import train_step
 from tests.benchmarks.unsure import unsure
 
 # from the fastest to the slowest; peers needs its own environment: make bench-peers
 ALL = {f.__name__: f for f in (start, quantised, killed, seams, geodeep, throughput, naive, memory)}
-MORE = {f.__name__: f for f in (tiles, settings, explore, peers, onnx, assembly, cluster)}
+MORE = {f.__name__: f for f in (area, tiles, settings, explore, peers, onnx, assembly, cluster)}
 BY_THEMSELVES = (
     "labels",
     "few_tiles",

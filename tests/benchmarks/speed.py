@@ -6,6 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import rasterio
+
 from segment.core.choices import OVERLAP, TILE
 from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source
@@ -46,6 +48,31 @@ def throughput(model: Path, rounds: int = 3) -> None:
         **details,
     )
     tell("megapixels/s of the whole command, 8192 x 8192", rates["command"] / count * SIZE**2 / 1e6)
+
+
+def area(model: Path, rounds: int = 3, size: int = 16384) -> None:
+    """Compares the command for an area of interest of 1 % of a scene with that for the whole.
+
+    The area is a square that starts at a third of the scene.
+    """
+    path, edge = scene(size, size, 1), size // 10
+    with rasterio.open(path) as raster:
+        left, top = raster.transform * (size // 3, size // 3)
+        right, bottom = raster.transform * (size // 3 + edge, size // 3 + edge)
+    box = ",".join(map(str, (left, bottom, right, top)))
+    seconds = take_turns(
+        {
+            "area": lambda: segment_predict(path, model, FOLDER / "area", "--aoi", box).seconds,
+            "whole": lambda: segment_predict(path, model, FOLDER / "out").seconds,
+        },
+        rounds,
+    )
+    tell(
+        f"seconds of an area of interest of 1 % over those of the whole, {size} x {size}",
+        seconds["area"] / seconds["whole"],
+        at_most=0.05,
+        seconds=seconds,
+    )
 
 
 def predict_all(model: Model, tiles: object) -> None:
