@@ -1,5 +1,6 @@
 """Outputs that appear complete or not at all: written to a temporary path, then renamed."""
 
+import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -189,9 +190,7 @@ def staged_files(
                 for name in names:
                     refuse_existing(folder / name, overwrite)
                 with writable(folder):
-                    moving.write_text(
-                        "\n".join(file.name for file in stage.new.iterdir()), encoding="utf-8"
-                    )
+                    moving.write_text(json.dumps([file.name for file in stage.new.iterdir()]))
                     earlier = [
                         (folder / n, partial / "replaced" / n)
                         for n in names
@@ -232,7 +231,10 @@ def finish_moving(folder: Path, names: Sequence[str]) -> None:
     if not (partial / _MOVING).is_file():
         return
     with alone(folder / names[0]), writable(folder):
-        whole = (partial / _MOVING).read_text(encoding="utf-8").split("\n")
+        try:
+            whole = json.loads((partial / _MOVING).read_bytes())
+        except ValueError:  # it breaks off, so that nothing was moved yet
+            return
         for name in names:
             if name in whole and (partial / "new" / name).exists():
                 os.replace(partial / "new" / name, folder / name)

@@ -510,7 +510,7 @@ def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
     partial = tmp_path / "out" / ".scene_classes.tif.partial"
     (partial / "new").mkdir(parents=True)
     names = [p.name for p in (tmp_path / "out").iterdir() if p != partial]
-    (partial / "moving").write_text("\n".join(names))
+    (partial / "moving").write_text(json.dumps(names))
     for name in names[::2]:
         (tmp_path / "out" / name).rename(partial / "new" / name)
     (tmp_path / "out" / "scene.gpkg").write_text("of an earlier map")
