@@ -65,7 +65,7 @@ class MapAssembly(SceneJob[SceneMap]):
         asked = {CONFIDENCE: options.needs_confidence, REFERENCE: reference is not None}
         self._rasters = [CLASSES, *(name for name in asked if asked[name])]
         with self._open_scene() as work:
-            description = work.describe(model.identity, model.runtime)
+            self._description = description = work.describe(model.identity, model.runtime)
             plan = ScenePlan(
                 blocks=plan_blocks(work.view, work.raster, blocks.size),
                 job=partial(
@@ -87,6 +87,9 @@ class MapAssembly(SceneJob[SceneMap]):
         self, stage: Stage, holes: set[Block], seconds: float, details: dict[str, Any]
     ) -> dict[str, Any]:
         with self._open_scene() as work:
+            model = self._model
+            changed = work.note_change(self._description, model.identity, model.runtime)
+            details["notes"] = [*details.get("notes", []), *changed]
             clock = work.options.clock("wait", seconds)
             if clock:
                 clock.switch("merge")
@@ -103,9 +106,9 @@ class MapAssembly(SceneJob[SceneMap]):
                 stage.new,
                 journal,
                 seconds,
-                self._model.reference.folder,
+                model.reference.folder,
                 clock,
-                runtime=self._model.runtime,
+                runtime=model.runtime,
                 **details,
             ).report
 

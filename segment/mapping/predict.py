@@ -190,7 +190,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             )
             with closing(strips):
                 seconds = _write_rows(strips, journal, opened, watch)
-            details = {"runtime": network.runtime, "made_of": made_of}
+            changed = opened.note_change(description, network.identity, network.runtime)
+            details = {"runtime": network.runtime, "made_of": made_of, "notes": changed}
             report = opened.write(stage.new, journal, seconds, folder, clock, **details).report
     return replace(planned, report=report)
 

@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -478,6 +479,60 @@ def test_work_on_a_mosaic_or_with_a_model_that_changed_starts_afresh(tmp_path: P
     ]
     model.info = model.info.model_copy(update={"classes": classes})
     assert set(np.unique(read(predict_scene(mosaic, model, tmp_path / "out").classes))) == {4}
+
+
+def in_mosaic_of_mosaics(folder: Path, value: int) -> Path | str:
+    scene = write_raster(folder / "part.tif", np.full((40, 40, 1), value, np.uint8))
+    for source, target in ((scene, "inner.vrt"), (folder / "inner.vrt", "outer.VRT")):
+        if not (folder / target).exists():
+            rasterio.shutil.copy(source, folder / target, driver="VRT")
+    return folder / "outer.VRT"
+
+
+def in_archive(folder: Path, value: int) -> Path | str:
+    scene = write_raster(folder / "part.tif", np.full((40, 40, 1), value, np.uint8))
+    with ZipFile(folder / "scenes.zip", "w") as archive:
+        archive.write(scene, "may/scene.tif")
+    return f"/vsizip/{folder}/scenes.zip/may/scene.tif"
+
+
+def in_braced_archive(folder: Path, value: int) -> Path | str:
+    in_archive(folder, value)
+    return f"/vsizip/{{{folder}/scenes.zip}}/may/scene.tif"
+
+
+def in_part_of_file(folder: Path, value: int) -> Path | str:
+    scene = write_raster(folder / "part.tif", np.full((40, 40, 1), value, np.uint8))
+    return f"/vsisubfile/0_{scene.stat().st_size},{scene}"
+
+
+@pytest.mark.parametrize(
+    "scene", [in_mosaic_of_mosaics, in_archive, in_braced_archive, in_part_of_file]
+)
+def test_a_change_behind_the_scene_is_seen(
+    tmp_path: Path, scene: Callable[[Path, int], Path | str]
+) -> None:
+    named = scene(tmp_path, 1)
+    first = predict_scene(named, FakeModel(), tmp_path / "out")
+    assert set(np.unique(read(first.classes))) == {10}
+    assert "existed already" in repr(predict_scene(named, FakeModel(), tmp_path / "out"))
+    scene(tmp_path, 2)
+    with pytest.raises(InputError, match="exists. Add --overwrite"):
+        predict_scene(named, FakeModel(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_scene_that_changes_while_it_is_mapped_is_reported(tmp_path: Path, changes: bool) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif", 100, 40)
+
+    class Changing(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            if changes and done < total:
+                write_scene(scene, 100, 40)
+
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", rows=32, progress=Changing())
+    found = [note for note in result.report["notes"] if "changed while it was mapped" in note]
+    assert bool(found) == changes
 
 
 def test_what_is_finished_is_not_mapped_again(tmp_path: Path) -> None:
