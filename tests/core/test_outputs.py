@@ -106,8 +106,8 @@ def test_a_kill_while_the_move_begins_keeps_the_old_files_or_brings_the_new(tmp_
     for name in names:
         (tmp_path / name).write_text("old")
     shutil.move(tmp_path / "killed", partial)
-    (partial / "moving").write_text(json.dumps(names)[:length])
-    finish_moving(tmp_path, names)
+    (partial / "moving").write_text(json.dumps([names, names])[:length])
+    finish_moving(tmp_path, names[0])
     expected = lists[1] if length is None else lists[0]
     assert {name: (tmp_path / name).read_text() for name in names} == expected
     with staged_files(tmp_path, names, overwrite=True) as stage:

@@ -558,6 +558,35 @@ def test_nothing_of_an_earlier_map_stays_beside_a_new_one(tmp_path: Path) -> Non
     }  # fmt: skip
 
 
+def test_vector_files_of_others_stay_beside_a_map(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    predict_scene(scene, FakeModel(), tmp_path / "out")
+    others = [tmp_path / "out" / name for name in ("scene.gpkg", "scene.parquet")]
+    for other in others:
+        other.write_text("drawn by hand")
+    predict_scene(scene, FakeModel(), tmp_path / "out", overlap=0.5, overwrite=True)
+    with pytest.raises(InputError, match="gpkg exists, and is not of an earlier map"):
+        predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True, overwrite=True)
+    assert {other.read_text() for other in others} == {"drawn by hand"}
+    others[0].unlink()
+    for polygons in (True, True, False):
+        predict_scene(scene, FakeModel(), tmp_path / "out", polygons=polygons, overwrite=True)
+        assert others[0].exists() == polygons
+
+
+def test_an_area_does_not_become_an_output(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    drawn = predict_scene(scene, FakeModel(), tmp_path, polygons=True).polygons
+    assert drawn
+    content = drawn.read_bytes()
+    for polygons in (True, False):
+        with pytest.raises(InputError, match="input would be replaced by an output"):
+            predict_scene(
+                scene, FakeModel(), tmp_path, aoi=drawn, polygons=polygons, overwrite=True
+            )
+    assert drawn.read_bytes() == content
+
+
 def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     expected = outputs(predict_scene(scene, FakeModel(), tmp_path / "whole"))
@@ -565,7 +594,7 @@ def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
     partial = tmp_path / "out" / ".scene_classes.tif.partial"
     (partial / "new").mkdir(parents=True)
     names = [p.name for p in (tmp_path / "out").iterdir() if p != partial]
-    (partial / "moving").write_text(json.dumps(names))
+    (partial / "moving").write_text(json.dumps([names, ["scene.gpkg"]]))
     for name in names[::2]:
         (tmp_path / "out" / name).rename(partial / "new" / name)
     (tmp_path / "out" / "scene.gpkg").write_text("of an earlier map")
