@@ -102,7 +102,7 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     (source,) = scaled_sources([as_source(scene, bands, nodata)], info, scale, progress)
     planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
     planned.spare([source.path])
-    finish_moving(folder, planned.names)
+    finish_moving(folder, planned.names[0])
     with ExitStack() as stack:
         opened = stack.enter_context(open_scene(source, info, grid))
         stage = stack.enter_context(staged_files(folder, planned.names, overwrite))

@@ -19,6 +19,7 @@ from qgis.core import (
 )
 
 from .command_algorithm import DOUBLE, FILE, FOLDER, INTEGER, CommandAlgorithm, member
+from .layers import require_saved
 
 # vector files that segment-tile reads as they are; other layers are written to a GeoPackage
 _VECTOR_FILES = ["gpkg", "geojson", "json", "shp", "fgb", "gml", "kml"]
@@ -192,10 +193,8 @@ class CutTiles(CommandAlgorithm):
         if parameters.get("MASK"):
             return ["--mask", self.raster("MASK", parameters, context)]
         source = self.parameterAsVectorLayer(parameters, "LABELS", context)
-        if source is not None and source.isModified():
-            raise QgsProcessingException(
-                f"Labels: {source.name()} has edits that are not saved. Save them first."
-            )
+        if source is not None:
+            require_saved(source, "Labels")
         # selected features, filters and layers in memory are written to a GeoPackage
         path, layer = self.parameterAsCompatibleSourceLayerPathAndLayerName(
             parameters, "LABELS", context, _VECTOR_FILES, "gpkg", feedback

@@ -35,7 +35,32 @@ def raster_path(layer: QgsRasterLayer | None, parameter: str) -> str:
             f"{parameter}: {layer.name()} is no file ({layer.providerType()}). Save it as a GeoTIFF"
             " first: Layer, Save As."
         )
+    require_saved(layer, parameter)
     return _OF_PROVIDER.sub("", layer.source())
+
+
+def require_saved(layer: QgsMapLayer, parameter: str) -> None:
+    """Checks that a layer is as its file, which is all that a command knows.
+
+    Args:
+        layer: The layer.
+        parameter: What it is given for, for the message.
+
+    Raises:
+        QgsProcessingException: If it has edits that are not saved, or another coordinate system was
+            set for it.
+    """
+    if layer.isModified():
+        raise QgsProcessingException(
+            f"{parameter}: {layer.name()} has edits that are not saved. Save them first."
+        )
+    shown, own = layer.crs(), layer.dataProvider().crs()
+    if shown.toProj() != own.toProj():
+        names = [crs.userFriendlyIdentifier() if crs.isValid() else "none" for crs in (shown, own)]
+        raise QgsProcessingException(
+            f"{parameter}: {layer.name()} is shown in the coordinate system {names[0]}, but its"
+            f" file has {names[1]}. Save it in the right one first: Export, Save As."
+        )
 
 
 class _DefaultStyle(QgsProcessingLayerPostProcessorInterface):

@@ -28,8 +28,22 @@ def check_area(given: AreaOfInterest | None) -> None:
     Raises:
         InputError: If it is neither a box nor a file.
     """
-    if given is not None and parse_box(given) is None:
-        _file(given)
+    area_file(given)
+
+
+def area_file(given: AreaOfInterest | None) -> Path | None:
+    """Returns the file of an area of interest.
+
+    Args:
+        given: What a user gives, or None.
+
+    Returns:
+        Its path, None for a box or no area.
+
+    Raises:
+        InputError: If it is neither a box nor a file.
+    """
+    return None if given is None or parse_box(given) is not None else _file(given)[0]
 
 
 def open_area(given: AreaOfInterest | None, raster: Raster) -> Area:

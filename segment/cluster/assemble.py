@@ -16,7 +16,8 @@ from segment.cluster.map_job import MapJob
 from segment.core.cluster.block_file import BlockFile
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
 from segment.core.labels.classes import IGNORED
-from segment.core.outputs import Stage
+from segment.core.maps.scene_outputs import refuse_inputs
+from segment.core.outputs import Stage, finish_moving
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.sources import Source
@@ -61,11 +62,13 @@ class MapAssembly(SceneJob[SceneMap]):
             partial(open_scene, source, model.info, options, reference),
         )
         planned = SceneMap.planned(source, blocks.output, options)
-        planned.spare([source.path, *files_of(reference)])
+        finish_moving(blocks.output, planned.classes.name)
+        names = output_names(source, blocks.output, options)
+        refuse_inputs(planned.places(names), [source.path, *files_of(reference), *options.files])
         asked = {CONFIDENCE: options.needs_confidence, REFERENCE: reference is not None}
         self._rasters = [CLASSES, *(name for name in asked if asked[name])]
         with self._open_scene() as work:
-            description = work.describe(model.identity, model.runtime)
+            self._description = description = work.describe(model.identity, model.runtime)
             plan = ScenePlan(
                 blocks=plan_blocks(work.view, work.raster, blocks.size),
                 job=partial(
@@ -80,13 +83,16 @@ class MapAssembly(SceneJob[SceneMap]):
                 ingredients=f"{description} in blocks of {blocks.size}",
                 made_of=work.made_of(description),
             )
-        super().__init__(source, planned, output_names(source, blocks.output), plan, blocks)
+        super().__init__(source, planned, names, plan, blocks)
         self.found = self.found and self.found.with_note_on_timing(options)
 
     def _write(
         self, stage: Stage, holes: set[Block], seconds: float, details: dict[str, Any]
     ) -> dict[str, Any]:
         with self._open_scene() as work:
+            model = self._model
+            changed = work.note_change(self._description, model.identity, model.runtime)
+            details["notes"] = [*details.get("notes", []), *changed]
             clock = work.options.clock("wait", seconds)
             if clock:
                 clock.switch("merge")
@@ -103,9 +109,9 @@ class MapAssembly(SceneJob[SceneMap]):
                 stage.new,
                 journal,
                 seconds,
-                self._model.reference.folder,
+                model.reference.folder,
                 clock,
-                runtime=self._model.runtime,
+                runtime=model.runtime,
                 **details,
             ).report
 

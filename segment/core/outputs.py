@@ -1,5 +1,6 @@
 """Outputs that appear complete or not at all: written to a temporary path, then renamed."""
 
+import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -189,14 +190,10 @@ def staged_files(
                 for name in names:
                     refuse_existing(folder / name, overwrite)
                 with writable(folder):
-                    moving.write_text(
-                        "\n".join(file.name for file in stage.new.iterdir()), encoding="utf-8"
-                    )
-                    earlier = [
-                        (folder / n, partial / "replaced" / n)
-                        for n in names
-                        if (folder / n).exists()
-                    ]
+                    replaced = [name for name in names if (folder / name).exists()]
+                    new = [file.name for file in stage.new.iterdir()]
+                    moving.write_text(json.dumps([new, replaced]))
+                    earlier = [(folder / n, partial / "replaced" / n) for n in replaced]
                     for source, target in earlier + [
                         (f, folder / f.name) for f in sorted(stage.new.iterdir())
                     ]:
@@ -216,26 +213,29 @@ def staged_files(
         raise
 
 
-def finish_moving(folder: Path, names: Sequence[str]) -> None:
+def finish_moving(folder: Path, first: str) -> None:
     """Completes the move of `staged_files` if a process was killed during it.
 
     The files were complete and on their way to `folder`.
 
     Args:
         folder: As in `staged_files`.
-        names: The same names as in `staged_files`.
+        first: The first of the names in `staged_files`.
 
     Raises:
         InputError: If the folder cannot be written to, or another process is at the same work.
     """
-    partial = folder / f".{names[0]}{PARTIAL}"
+    partial = folder / f".{first}{PARTIAL}"
     if not (partial / _MOVING).is_file():
         return
-    with alone(folder / names[0]), writable(folder):
-        whole = (partial / _MOVING).read_text(encoding="utf-8").split("\n")
-        for name in names:
-            if name in whole and (partial / "new" / name).exists():
+    with alone(folder / first), writable(folder):
+        try:
+            new, replaced = json.loads((partial / _MOVING).read_bytes())
+        except ValueError:  # it breaks off, so that nothing was moved yet
+            return
+        for name in new:
+            if (partial / "new" / name).exists():
                 os.replace(partial / "new" / name, folder / name)
-            elif name not in whole and (folder / name).exists():
-                remove(folder / name)
+        for name in set(replaced) - set(new):
+            remove(folder / name)
         remove(partial)

@@ -68,7 +68,7 @@ def prefetch(
 def _read_ahead(items: Generator[T, None, None], count: int) -> Generator[T, None, None]:
     """Yields the same items; a thread makes the next `count` of them while one is in use."""
     pending: deque[Future[T | None]] = deque()
-    with ThreadPoolExecutor(1) as pool:
+    with _one_thread() as pool:
         try:
             pending.extend(pool.submit(next, items, None) for _ in range(count))
             while (item := pending.popleft().result()) is not None:
@@ -109,7 +109,19 @@ def calls_behind(most: int = 2) -> Iterator[Callable[..., None]]:
         while len(pending) > most or (pending and pending[0].done()):
             pending.popleft().result()
 
-    with ThreadPoolExecutor(1) as pool:
+    with _one_thread() as pool:
         yield call
         while pending:
             pending.popleft().result()
+
+
+@contextmanager
+def _one_thread() -> Iterator[ThreadPoolExecutor]:
+    """Provides a pool whose thread has started before it is given work.
+
+    The pool does not know a thread in whose start Ctrl-C arrives: it would neither wait for it, nor
+    keep from starting another one.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        yield pool

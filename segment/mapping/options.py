@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from segment.annotations.area_of_interest import AreaOfInterest, check_area
+from segment.annotations.area_of_interest import AreaOfInterest, area_file, check_area
 from segment.annotations.areas import name_area
 from segment.boundaries import check_boundary_width
 from segment.core.choices import BOUNDARY_WIDTH, OVERLAP, PolygonFormat
@@ -92,6 +92,12 @@ class MapOptions(ViewOptions):
                 f"timing: True, False or a moment of time.monotonic(). Received {timing!r}."
             )
         object.__setattr__(self, "polygons", choose_format(self.polygons))
+
+    @property
+    def files(self) -> list[Path]:
+        """Files that are read for the map, besides the scene and its reference."""
+        colors = Path(self.colors) if isinstance(self.colors, (str, Path)) else None
+        return [file for file in (area_file(self.aoi), colors) if file]
 
     @property
     def needs_confidence(self) -> bool:

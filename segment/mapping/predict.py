@@ -25,6 +25,7 @@ from segment.core.inputs.named_scenes import require_own_names
 from segment.core.inputs.scene_scales import scale_sources
 from segment.core.labels.classes import ClassTable
 from segment.core.labels.map_colors import recolor
+from segment.core.maps.scene_outputs import refuse_inputs
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, folder_of
 from segment.core.onnx_models.loading import load_model, load_model_info
@@ -163,9 +164,9 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     info.require_task("segment")
     (source,) = scale_sources([as_source(scene, bands, nodata)], scale, info.pixels, progress)
     planned = SceneMap.planned(source, Path(output), options)
-    planned.spare([source.path, *files_of(mask)])
-    names = output_names(source, Path(output))
-    finish_moving(Path(output), names)
+    finish_moving(Path(output), planned.classes.name)
+    names = output_names(source, Path(output), options)
+    refuse_inputs(planned.places(names), [source.path, *files_of(mask), *options.files])
     with ExitStack() as stack:
         opened = stack.enter_context(open_scene(source, info, options, mask))
         # load the network last, so that a missing file is reported without waiting for it
@@ -190,7 +191,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
             )
             with closing(strips):
                 seconds = _write_rows(strips, journal, opened, watch)
-            details = {"runtime": network.runtime, "made_of": made_of}
+            changed = opened.note_change(description, network.identity, network.runtime)
+            details = {"runtime": network.runtime, "made_of": made_of, "notes": changed}
             report = opened.write(stage.new, journal, seconds, folder, clock, **details).report
     return replace(planned, report=report)
 

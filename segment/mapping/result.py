@@ -1,10 +1,12 @@
 """Result of mapping a scene: output files, counts of pixels, and the report."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segment.core.errors import counted
+from segment.core.errors import InputError, counted
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, format_areas
 from segment.core.raster.sources import Source
@@ -86,6 +88,32 @@ class SceneMap(SceneOutputs):
         asked = filter(None, (self.confidence, self.polygons, self.suggestions))
         return [self.classes, self.page, self.report_file, self.overlay, self.mask, *asked]
 
+    def has_polygons(self, file: Path) -> bool:
+        """Checks whether polygons are of an earlier map.
+
+        Args:
+            file: Their file.
+
+        Returns:
+            Whether the report that exists was written with them.
+        """
+        try:
+            kept = json.loads(self.report_file.read_text())["settings"]["polygons"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+        return f".{kept}" == file.suffix
+
+    def places(self, names: Iterable[str]) -> list[Path]:
+        """Returns the paths of files beside the map.
+
+        Args:
+            names: Names of the files.
+
+        Returns:
+            Their paths.
+        """
+        return [self.classes.with_name(name) for name in names]
+
     @property
     def companions(self) -> list[Path]:
         """Paths of the styles and sidecars that the rasters and pictures can have beside them."""
@@ -158,25 +186,36 @@ class SceneMap(SceneOutputs):
         return "\n".join([*lines, *self.closing_lines([*self.files, *self.companions])])
 
 
-def output_names(source: Source, folder: Path) -> list[str]:
+def output_names(source: Source, folder: Path, options: MapOptions) -> list[str]:
     """Names all files that a scene can have, whether they are asked for or not.
 
-    A file that an earlier call left would not belong to the new map.
+    A file that an earlier call left would not belong to the new map. Polygons are left out where
+    the report does not say that they are of the earlier map: any vector file can have their name.
 
     Args:
         source: Scene.
         folder: Folder of the outputs.
+        options: What is asked for.
 
     Returns:
         The names, first that of the class raster.
 
     Raises:
-        InputError: If the scene has no name.
+        InputError: If the scene has no name, or polygons are asked for whose file is none of an
+            earlier map.
     """
     every = SceneMap.planned(source, folder, EVERYTHING)
     assert every.polygons
     parquet = every.polygons.with_suffix(".parquet")
-    return [file.name for file in (*every.files, parquet, *every.companions)]
+    others = [f for f in (every.polygons, parquet) if f.exists() and not every.has_polygons(f)]
+    asked = SceneMap.planned(source, folder, options).polygons
+    if asked in others:
+        raise InputError(
+            f"{asked} exists, and is not of an earlier map: it is not replaced. Rename it, or"
+            " choose another place."
+        )
+    files = (*every.files, parquet, *every.companions)
+    return [file.name for file in files if file not in others]
 
 
 def _figure(score: float | None) -> str:

@@ -103,6 +103,24 @@ class OpenScene:
             }
         )
 
+    def note_change(self, description: str, identity: str, runtime: str) -> list[str]:
+        """Compares scene and reference with what they were when the work began.
+
+        Args:
+            description: What `describe` returned then.
+            identity: As in `describe`.
+            runtime: As in `describe`.
+
+        Returns:
+            A warning where they changed since, so that the map may show both states.
+        """
+        if self.describe(identity, runtime) == description:
+            return []
+        return [
+            "Warning: files of the scene or of its reference changed while it was mapped. Map it"
+            " again with --overwrite."
+        ]
+
     def made_of(self, description: str) -> str:
         """Returns the digest by which the report shows what the map was made of.
 

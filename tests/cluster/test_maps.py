@@ -490,11 +490,15 @@ def test_a_cluster_labels_scenes_only(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "Add --grid" in capsys.readouterr().err
 
 
-def test_a_scene_that_changed_or_is_missing_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [(20, 21, 0), (20, 20, 1)])
+def test_another_scene_of_the_same_name_is_refused(
+    tmp_path: Path, other: tuple[int, int, int]
+) -> None:
     scene = Source(write_scene(tmp_path / "scene.tif", 20, 20))
     with scene.open() as raster:
         likeness = raster.likeness
+    os.utime(tmp_path / "scene.tif", (1, 1))  # as a copy has it
     scene.require_alike(likeness)
-    write_scene(tmp_path / "scene.tif", 20, 21)
+    write_scene(tmp_path / "scene.tif", *other)
     with pytest.raises(ValueError, match="not the raster that the cluster was asked to map"):
         scene.require_alike(likeness)

@@ -98,9 +98,9 @@ def test_what_another_process_is_writing_stays_its_own(tmp_path, kind, ending):
 def test_moving_files_of_another_process_are_left_to_it(tmp_path):
     with staged_files(tmp_path, ["a", "b"]) as stage:
         (stage.new / "a").write_text("whole")
-        (stage.new.parent / "moving").write_text("a")
+        (stage.new.parent / "moving").write_text('[["a"], []]')
         with pytest.raises(InputError, match="being written by process"):
-            finish_moving(tmp_path, ["a", "b"])
+            finish_moving(tmp_path, "a")
     assert names(tmp_path) == ["a"]
 
 

@@ -1,8 +1,11 @@
+import json
+import shutil
+
 import pytest
 
 from segment.core.disk import broken_write
 from segment.core.errors import InputError
-from segment.core.outputs import refuse_existing, staged, staged_files
+from segment.core.outputs import finish_moving, refuse_existing, staged, staged_files
 
 
 def test_what_is_written_appears_whole(tmp_path):
@@ -87,3 +90,26 @@ def test_a_place_that_is_not_utf8_is_refused_before_anything_is_written(tmp_path
     with pytest.raises(InputError, match=r"m\\xff"), staged_files(tmp_path / place, ["a.tif"]):
         pytest.fail("begun")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, None])
+def test_a_kill_while_the_move_begins_keeps_the_old_files_or_brings_the_new(tmp_path, length):
+    names, partial = ["a.tif", "b.json"], tmp_path / ".a.tif.partial"
+    lists = []
+    for content in ("old", "new"):
+        with staged_files(tmp_path, names, overwrite=True) as stage:
+            for name in names:
+                (stage.new / name).write_text(content)
+            if content == "new":
+                shutil.copytree(partial, tmp_path / "killed")
+        lists.append({name: (tmp_path / name).read_text() for name in names})
+    for name in names:
+        (tmp_path / name).write_text("old")
+    shutil.move(tmp_path / "killed", partial)
+    (partial / "moving").write_text(json.dumps([names, names])[:length])
+    finish_moving(tmp_path, names[0])
+    expected = lists[1] if length is None else lists[0]
+    assert {name: (tmp_path / name).read_text() for name in names} == expected
+    with staged_files(tmp_path, names, overwrite=True) as stage:
+        (stage.new / "a.tif").write_text("newest")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.tif", "newest")]

@@ -1,6 +1,7 @@
 """Threads beside the caller."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +41,56 @@ def test_calls_that_wait_are_made_although_the_caller_is_interrupted() -> None:
         behind(done.append, 2)
         raise KeyboardInterrupt
     assert done == [1, 2]
+
+
+def stop_at_start_of_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C arrives while the next thread starts."""
+    start = threading.Thread.start
+
+    def stopped(thread: threading.Thread) -> None:
+        monkeypatch.undo()
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", stopped)
+
+
+def test_a_stop_while_a_thread_starts_leaves_no_call_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[float] = []
+    ended: list[float] = []
+
+    def call() -> None:
+        begun.append(time.monotonic())
+        time.sleep(0.1)
+        ended.append(time.monotonic())
+
+    stop_at_start_of_a_thread(monkeypatch)
+    with pytest.raises(KeyboardInterrupt), calls_behind() as behind:
+        behind(call)
+    left = time.monotonic()
+    time.sleep(0.15)
+    assert len(begun) == len(ended) and max(ended, default=left) <= left
+
+
+def test_a_stop_while_a_thread_starts_closes_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def items() -> Iterator[int]:
+        try:
+            for number in range(3):
+                threads.append(threading.get_ident())
+                time.sleep(0.1)
+                yield number
+        finally:
+            threads.append(threading.get_ident())
+
+    stop_at_start_of_a_thread(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        list(prefetch(items(), str, 2))
+    time.sleep(0.15)
+    assert len(set(threads)) <= 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 30])

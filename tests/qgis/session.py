@@ -14,6 +14,7 @@ sys.path += [PLUGINS, "/usr/share/qgis/python/plugins"]
 
 from qgis.core import (  # noqa: E402
     QgsApplication,
+    QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsField,
     QgsGeometry,
@@ -213,7 +214,14 @@ def refusals():
     output = {"OUTPUT": str(FOLDER / "refused")}
     labels = {"INPUT": SCENE, **output}
     plain = FOLDER / "plain.png"
+    file = f"{FOLDER / 'labels äöü.gpkg'}|layername=areas"
+    moved, lost = QgsRasterLayer(SCENE, "moved"), QgsVectorLayer(file, "lost", "ogr")
+    moved.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
+    lost.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
+    project.addMapLayers([moved, lost])
     return {
+        "moved scene": run("maplandcover", {"INPUT": moved, **output})[1],
+        "moved labels": run("cuttiles", labels | {"LABELS": lost, "FIELD": "kind"})[1],
         "server": run("maplandcover", {"INPUT": server, **output})[1],
         "neither": run("cuttiles", labels)[1],
         "both": run("cuttiles", labels | {"LABELS": shapes(), "FIELD": "kind", "MASK": SCENE})[1],

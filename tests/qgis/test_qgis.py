@@ -147,6 +147,8 @@ def test_problems_are_one_line_each(found):
     assert found["cut_tiles"]["edited"] == [edits]
     expected = {
         "server": r"Scene: Karte is no file \(wms\)\. Save it as a GeoTIFF first: Layer, Save As\.",
+        "moved scene": r"Scene: moved is shown in .* EPSG:3857 .*, but its file has .*",
+        "moved labels": r"Labels: lost is shown in .* EPSG:3857 .*, but its file has .*",
         "neither": r"Give either labels or a mask\. Received neither\.",
         "both": r"Give either labels or a mask\. Received both\.",
         "no field": r"Labels need the field of the class\.",

@@ -122,7 +122,7 @@ class SceneJob(ABC, Generic[R]):
         self.name, self.blocks = str(source.path), plan.blocks
         self._planned, self._names, self._plan, self._options = planned, names, plan, options
         self._folder = BlockFolder(options.output, names[0], plan.ingredients, options.resume)
-        finish_moving(options.output, names)
+        finish_moving(options.output, names[0])
         known = options.resume and not options.overwrite
         self.found = planned.found(plan.made_of) if known else None
         self._overwrite = options.overwrite or planned.has_holes(plan.made_of)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from segment.core.disk import file_stamp
+from segment.core.disk import file_stamp, sample_file
 from segment.core.raster.alpha import AlphaUse, alpha_bands, describe_use, spectral_bands
 from segment.core.raster.bands import BandChoice
 from segment.core.raster.georeference import fit_control_points
@@ -16,6 +16,7 @@ from segment.core.raster.info import RasterInfo, common_type, require_bands, req
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
 from segment.core.raster.subdatasets import further_pictures
+from segment.core.raster.virtual import files_behind
 
 
 class RasterHeader(PixelGrid):
@@ -100,10 +101,10 @@ class RasterHeader(PixelGrid):
     def identity(self) -> list[Any]:
         """What distinguishes the raster from another one, or from its own state before a change.
 
-        Files behind it (those of a VRT too) count by size and time of change; files that are not on
-        this machine, by name only.
+        Files behind it (of a VRT or an archive, too) count by size and time of change; those that
+        are not on this machine, by name only.
         """
-        files = [[name, *file_stamp(name)] for name in self.dataset.files]
+        files = [[name, *file_stamp(name)] for name in files_behind(self.dataset)]
         georeference = [None if self.crs is None else self.crs.to_wkt(), *self.transform.to_gdal()]
         nodata = [repr(value) for value in (*self.dataset.nodatavals, self.nodata)]
         masks = [[flag.name for flag in flags] for flags in self.dataset.mask_flag_enums]
@@ -127,10 +128,12 @@ class RasterHeader(PixelGrid):
     def likeness(self) -> list[Any]:
         """What a copy on another machine has in common with the raster.
 
-        This is `identity` without paths and times.
+        This is `identity` without paths and times, and some of the content of its files.
         """
         _, files, *header = self.identity
-        return [[size for _, *stamp in files for size in stamp[:1]], *header]
+        sizes = [size for _, *stamp in files for size in stamp[:1]]
+        some = files[:: len(files) // 64 + 1]
+        return [sizes, [sample_file(name) for name, *_ in some], *header]
 
     @property
     def block_bytes(self) -> int:

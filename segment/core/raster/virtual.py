@@ -1,6 +1,7 @@
 """Virtual rasters (VRT): a dataset whose palette, alpha tags or nodata are read in another way."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
@@ -16,6 +17,31 @@ _KEPT_OF_BAND = (
     *("Description", "ColorInterp", "ColorTable", "NoDataValue"),
     *("Scale", "Offset", "UnitType", "Metadata"),
 )
+
+
+def files_behind(dataset: Any) -> list[str]:
+    """Lists the files that the pixels of a dataset come from.
+
+    GDAL names those of a VRT, but not those of the VRTs among them.
+
+    Args:
+        dataset: An open rasterio dataset.
+
+    Returns:
+        Their names, its own first.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    found = dict.fromkeys(dataset.files)
+    virtual = [name for name in found if name.lower().endswith(".vrt") and name != dataset.name]
+    for name in virtual:
+        with suppress(RasterioError), rasterio.open(name) as nested:
+            for inner in nested.files:
+                if inner not in found:
+                    found[inner] = None
+                    virtual += [inner] if inner.lower().endswith(".vrt") else []
+    return list(found)
 
 
 def without_alpha_tags(dataset: Any) -> str:

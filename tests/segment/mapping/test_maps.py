@@ -23,6 +23,7 @@ from segment.core.maps.class_raster import companions
 from segment.core.raster.sources import Source
 from segment.core.reports import map_pictures as pictures
 from segment.core.reports.legend import draw_legend
+from segment.mapping.options import MapOptions
 from segment.mapping.predict import SceneMap, predict_scene
 from segment.mapping.result import output_names
 from tests.conftest import write_raster
@@ -364,7 +365,7 @@ def test_all_files_are_listed(tmp_path: Path, indices: np.ndarray) -> None:
     assert sorted(listed) == sorted(str(p) for p in result.classes.parent.iterdir())
     assert listed[0] == str(result.classes)
     assert {Path(name).name for name in listed} <= set(
-        output_names(Source(tmp_path / "town.tif"), tmp_path / "out")
+        output_names(Source(tmp_path / "town.tif"), tmp_path / "out", MapOptions())
     )
 
 

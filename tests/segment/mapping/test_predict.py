@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -480,6 +481,60 @@ def test_work_on_a_mosaic_or_with_a_model_that_changed_starts_afresh(tmp_path: P
     assert set(np.unique(read(predict_scene(mosaic, model, tmp_path / "out").classes))) == {4}
 
 
+def in_mosaic_of_mosaics(folder: Path, value: int) -> Path | str:
+    scene = write_raster(folder / "part.tif", np.full((40, 40, 1), value, np.uint8))
+    for source, target in ((scene, "inner.vrt"), (folder / "inner.vrt", "outer.VRT")):
+        if not (folder / target).exists():
+            rasterio.shutil.copy(source, folder / target, driver="VRT")
+    return folder / "outer.VRT"
+
+
+def in_archive(folder: Path, value: int) -> Path | str:
+    scene = write_raster(folder / "part.tif", np.full((40, 40, 1), value, np.uint8))
+    with ZipFile(folder / "scenes.zip", "w") as archive:
+        archive.write(scene, "may/scene.tif")
+    return f"/vsizip/{folder}/scenes.zip/may/scene.tif"
+
+
+def in_braced_archive(folder: Path, value: int) -> Path | str:
+    in_archive(folder, value)
+    return f"/vsizip/{{{folder}/scenes.zip}}/may/scene.tif"
+
+
+def in_part_of_file(folder: Path, value: int) -> Path | str:
+    scene = write_raster(folder / "part.tif", np.full((40, 40, 1), value, np.uint8))
+    return f"/vsisubfile/0_{scene.stat().st_size},{scene}"
+
+
+@pytest.mark.parametrize(
+    "scene", [in_mosaic_of_mosaics, in_archive, in_braced_archive, in_part_of_file]
+)
+def test_a_change_behind_the_scene_is_seen(
+    tmp_path: Path, scene: Callable[[Path, int], Path | str]
+) -> None:
+    named = scene(tmp_path, 1)
+    first = predict_scene(named, FakeModel(), tmp_path / "out")
+    assert set(np.unique(read(first.classes))) == {10}
+    assert "existed already" in repr(predict_scene(named, FakeModel(), tmp_path / "out"))
+    scene(tmp_path, 2)
+    with pytest.raises(InputError, match="exists. Add --overwrite"):
+        predict_scene(named, FakeModel(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_scene_that_changes_while_it_is_mapped_is_reported(tmp_path: Path, changes: bool) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif", 100, 40)
+
+    class Changing(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            if changes and done < total:
+                write_scene(scene, 100, 40)
+
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", rows=32, progress=Changing())
+    found = [note for note in result.report["notes"] if "changed while it was mapped" in note]
+    assert bool(found) == changes
+
+
 def test_what_is_finished_is_not_mapped_again(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     first = predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True)
@@ -503,6 +558,35 @@ def test_nothing_of_an_earlier_map_stays_beside_a_new_one(tmp_path: Path) -> Non
     }  # fmt: skip
 
 
+def test_vector_files_of_others_stay_beside_a_map(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    predict_scene(scene, FakeModel(), tmp_path / "out")
+    others = [tmp_path / "out" / name for name in ("scene.gpkg", "scene.parquet")]
+    for other in others:
+        other.write_text("drawn by hand")
+    predict_scene(scene, FakeModel(), tmp_path / "out", overlap=0.5, overwrite=True)
+    with pytest.raises(InputError, match="gpkg exists, and is not of an earlier map"):
+        predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True, overwrite=True)
+    assert {other.read_text() for other in others} == {"drawn by hand"}
+    others[0].unlink()
+    for polygons in (True, True, False):
+        predict_scene(scene, FakeModel(), tmp_path / "out", polygons=polygons, overwrite=True)
+        assert others[0].exists() == polygons
+
+
+def test_an_area_does_not_become_an_output(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    drawn = predict_scene(scene, FakeModel(), tmp_path, polygons=True).polygons
+    assert drawn
+    content = drawn.read_bytes()
+    for polygons in (True, False):
+        with pytest.raises(InputError, match="input would be replaced by an output"):
+            predict_scene(
+                scene, FakeModel(), tmp_path, aoi=drawn, polygons=polygons, overwrite=True
+            )
+    assert drawn.read_bytes() == content
+
+
 def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     expected = outputs(predict_scene(scene, FakeModel(), tmp_path / "whole"))
@@ -510,7 +594,7 @@ def test_a_kill_while_files_move_is_made_good(tmp_path: Path) -> None:
     partial = tmp_path / "out" / ".scene_classes.tif.partial"
     (partial / "new").mkdir(parents=True)
     names = [p.name for p in (tmp_path / "out").iterdir() if p != partial]
-    (partial / "moving").write_text("\n".join(names))
+    (partial / "moving").write_text(json.dumps([names, ["scene.gpkg"]]))
     for name in names[::2]:
         (tmp_path / "out" / name).rename(partial / "new" / name)
     (tmp_path / "out" / "scene.gpkg").write_text("of an earlier map")
