@@ -6,7 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classify.config import ImageSettings
-from classify.data.collections import read_collection, split_collection, with_classes
+from classify.data.collections import (
+    notes_of_no_class,
+    read_collection,
+    split_collection,
+    with_classes,
+)
 from classify.data.images import LabelledImage, collection_name, find_images
 from classify.data.splits import digest_split
 from classify.label_sets import LabelView
@@ -23,10 +28,12 @@ class ScoredImages:
     Attributes:
         images: The images. Their labels are classes of the model; several where any is right.
         views: Collections whose own labels they have.
+        notes: Remarks on labels that are joined, and on images that are left out.
     """
 
     images: list[LabelledImage]
     views: list[LabelView]
+    notes: list[str]
 
 
 def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all") -> ScoredImages:
@@ -51,17 +58,18 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
     images: list[LabelledImage] = []
     views: dict[str, LabelView] = {}
     others: list[Path] = []
+    notes: list[str] = []
     for folder in data:
         if (view := _view_of(folder, info)) is None:
             others.append(folder)
         else:
             views[view.collection] = view
-            images += _of_collection(folder, info, part, view)
+            images += _of_collection(folder, info, part, view, notes)
     if others or not data:
         # of no collection, even if the folder is called as one is
         images += [
             replace(image, collection="") if image.collection in views else image
-            for image in _of_classes(others, info, part)
+            for image in _of_classes(others, info, part, notes)
         ]
     counts = Counter(image.path.resolve() for image in images)
     if repeated := [path for path, count in counts.items() if count > 1]:
@@ -70,7 +78,7 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
         raise InputError(
             f"{data[0]}: no images in {part}. Choose another part of {', '.join(PARTS)}."
         )
-    return ScoredImages(images, list(views.values()))
+    return ScoredImages(images, list(views.values()), notes)
 
 
 def _view_of(folder: Path, info: ModelInfo) -> LabelView | None:
@@ -92,7 +100,7 @@ def _view_of(folder: Path, info: ModelInfo) -> LabelView | None:
 
 
 def _of_collection(
-    folder: Path, info: ModelInfo, part: PartChoice, view: LabelView
+    folder: Path, info: ModelInfo, part: PartChoice, view: LabelView, notes: list[str]
 ) -> list[LabelledImage]:
     own, images = read_collection(folder, view.collection)
     if part != "all":
@@ -104,6 +112,7 @@ def _of_collection(
         images = parts[part]
     known_labels = {key.casefold(): classes for key, classes in view.label_map.items()}
     label_map = {label: known_labels[label.casefold()] for label in own}
+    notes += notes_of_no_class(view.collection, images, own, label_map)
     return with_classes(images, own, label_map, info.class_table.names)
 
 
@@ -127,9 +136,12 @@ def _other_images(folder: Path, info: ModelInfo) -> InputError:
     )
 
 
-def _of_classes(data: Sequence[Path], info: ModelInfo, part: PartChoice) -> list[LabelledImage]:
+def _of_classes(
+    data: Sequence[Path], info: ModelInfo, part: PartChoice, notes: list[str]
+) -> list[LabelledImage]:
     labels, (settings, seed) = label_info(info), _split_settings(info)
     found = find_images(data, settings, complete=False)
+    notes += found.notes
     if found.multi_label != labels.multi_label:
         kinds = ("several labels an image, from a CSV", "one label an image, from class folders")
         expected, received = kinds if labels.multi_label else kinds[::-1]
