@@ -1,7 +1,7 @@
 """Labelled images that a model is scored on, or quantised with, and their labels."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from classify.label_sets import LabelView
 from classify.labelling.inference import label_info
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
-from segment.core.splits import PARTS, PartChoice
+from segment.core.splits import PARTS, Part, PartChoice
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _of_collection(
         settings, seed = _split_settings(info)
         parts = split_collection(images, settings, seed)
         known = info.training.get("split", {}).get(view.collection)
-        if any(image.part is None for image in images) and digest_split(parts) != known:
+        if _is_drawn(parts, part, images) and digest_split(parts) != known:
             raise _other_images(folder, info)
         images = parts[part]
     known_labels = {key.casefold(): classes for key, classes in view.label_map.items()}
@@ -126,6 +126,13 @@ def _split_settings(info: ModelInfo) -> tuple[ImageSettings, int]:
     )
     own = data.get("split_seed")
     return settings, training.get("training", {}).get("seed", 0) if own is None else own
+
+
+def _is_drawn(
+    parts: Mapping[Part, Sequence[LabelledImage]], part: Part, images: Sequence[LabelledImage]
+) -> bool:
+    """Whether a part is other than folders or CSVs fix it: validation is drawn from training."""
+    return {image.path for image in parts[part]} != {i.path for i in images if i.part == part}
 
 
 def _other_images(folder: Path, info: ModelInfo) -> InputError:
@@ -151,9 +158,8 @@ def _of_classes(
     images = found.images
     if part != "all":
         parts = split_collection(images, settings, seed)
-        if any(image.part is None for image in images) and digest_split(parts) != info.training.get(
-            "split"
-        ):
+        known = info.training.get("split")
+        if _is_drawn(parts, part, images) and digest_split(parts) != known:
             raise _other_images(data[0], info)
         images = parts[part]
     return images
