@@ -11,7 +11,7 @@ from classify.data.class_folders import folder_notes
 from classify.data.images import Collection, LabelledImage, find_images, gather_entries
 from classify.data.splits import digest_split, split_images
 from classify.label_sets import admitted_classes
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.labels.classes import ClassTable
 from segment.core.splits import PARTS, Part
 
@@ -89,12 +89,7 @@ def open_collections(settings: DataSettings, seed: int) -> Collection:
         joined.label_maps[name], joined.digests[name] = label_map, digest_split(parts)
         drawn = [replace(image, part=part) for part in PARTS for image in parts[part]]
         images += with_classes(drawn, own, label_map, table.names)
-        counts = Counter(own[image.labels[0]] for image in found)
-        joined.notes.extend(
-            f"{name}: {label}: {counts[label]} images of no class, left out"
-            for label, admitted in label_map.items()
-            if not admitted
-        )
+        joined.notes.extend(notes_of_no_class(name, found, own, label_map))
     return joined
 
 
@@ -166,6 +161,31 @@ def split_collection(
     return split_images(
         images, settings.val_fraction, settings.test_fraction, seed, settings.val_seed
     )
+
+
+def notes_of_no_class(
+    name: str,
+    images: Sequence[LabelledImage],
+    labels: Sequence[str],
+    label_map: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Reports the images of a collection that `with_classes` leaves out.
+
+    Args:
+        name: Name of the collection.
+        images: Images; their labels are positions in `labels`.
+        labels: The collection's own labels.
+        label_map: Classes of the model by label.
+
+    Returns:
+        A line for each label of no class.
+    """
+    counts = Counter(labels[image.labels[0]] for image in images)
+    return [
+        f"{name}: {label}: {counted(counts[label], 'image')} of no class, left out"
+        for label in labels
+        if counts[label] and not label_map[label]
+    ]
 
 
 def with_classes(

@@ -227,17 +227,16 @@ class TrainingData:
 
         A resumed run must have the same fingerprint.
         """
+        placed = [(part, image) for part in PARTS for image in self.parts[part]]
         places = [
             (part, image.collection, image.path.parent.name, image.path.name, image.labels)
-            for part in PARTS
-            for image in self.parts[part]
+            for part, image in placed
         ]
         statistics = self.survey.statistics
-        return sha256(
-            repr(
-                (places, self.class_table.table, statistics.count, statistics.mean.tolist())
-            ).encode()
-        ).hexdigest()
+        found = places, self.class_table.table, statistics.count, statistics.mean.tolist()
+        pixels = [self.survey.digests[image.path] for _, image in placed]
+        # pixels come last: the fingerprints of earlier versions lack them
+        return "".join(sha256(repr(some).encode()).hexdigest() for some in (found, pixels))
 
 
 def _shares(counts: Sequence[int], class_table: ClassTable) -> str:

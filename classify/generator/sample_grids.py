@@ -45,10 +45,14 @@ class SampleGrids:
             generator: Generator after the epoch; samples are drawn from its densities.
         """
         self._epochs += 1
-        write_picture(self._folder / f"samples-{self._epochs:03}.png", draw_classes(generator)[0])
-        write_picture(
-            self._folder / f"reconstructions-{self._epochs:03}.png", self._compare(generator)
-        )
+        pictures = {
+            "samples": draw_classes(generator)[0],
+            "reconstructions": self._compare(generator),
+        }
+        for name, picture in pictures.items():
+            # a training that was killed before its checkpoint has left those of the epoch
+            file = self._folder / f"{name}-{self._epochs:03}.png"
+            write_picture(file, picture, overwrite=True)
 
     def report(self, page: Report, generator: Generator) -> None:
         """Adds the grids of a finished generator to the report of its training.

@@ -97,7 +97,7 @@ def write_samples(
     generator = load_generator(generator) if isinstance(generator, (str, Path)) else generator
     names = generator.info.class_table.names
     classes = np.arange(len(names)) if name is None else np.array([generator.label(name)])
-    labels, folders = np.resize(classes, count), list(map(_folder_name, names))
+    labels, folders = np.resize(classes, count), _folder_names(names)
     with staged(output, overwrite, (*folders, GRID_FILE)) as partial:
         files = [partial / folders[label] / f"{i:06}.png" for i, label in enumerate(labels)]
         write_pictures(generator, labels, files, seed, progress, bandwidth)
@@ -134,9 +134,15 @@ def write_pictures(
         progress.advance("drawing", first + len(drawn), len(labels))
 
 
-def _folder_name(name: str) -> str:
-    """Folder name of a class, whose own name might not be valid for a folder."""
-    return name.replace("/", "_") if name.strip(".") else "_" * len(name)
+def _folder_names(names: Sequence[str]) -> list[str]:
+    """A folder name for each class, whose own name might not be valid for a folder."""
+    folders = [name.replace("/", "_") if name.strip(".") else "_" * len(name) for name in names]
+    taken = set(names) & set(folders)
+    for number, name in enumerate(names):
+        while folders[number] != name and folders[number] in taken:
+            folders[number] += "_"
+        taken.add(folders[number])
+    return folders
 
 
 def interpolate(

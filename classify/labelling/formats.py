@@ -76,7 +76,8 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
 
     Returns:
         Rows with the columns image, given (labels separated by `;`), label_1, probability_1,
-        label_2 and so on, under a header.
+        label_2 and so on, under a header. The cells of an image that could not be labelled are
+        empty.
     """
     most = max((len(p.labels) for p in predictions), default=0)
     header = [
@@ -89,5 +90,6 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
     writer.writerow(header)
     for p in predictions:
         pairs = [value for name, probability in p.labels for value in (name, f"{probability:.6f}")]
-        writer.writerow([p.image, ";".join(p.given), *pairs])
+        missing = [""] * (2 * (most - len(p.labels)))
+        writer.writerow([p.image, ";".join(p.given), *pairs, *missing])
     return text.getvalue().rstrip("\n")

@@ -78,7 +78,8 @@ def evaluate(
     found = find_scored(folders, info, asked.part)
     for view in found.views:
         progress.say(f"note: {view.collection}: {view.how}")
-    for note in [note for folder in folders for note in folder_notes(folder)]:
+    left_out = [note for folder in folders for note in folder_notes(folder)]
+    for note in [*left_out, *found.notes]:
         progress.say(f"note: {note}")
     sources = scored_sources(found.images, info, bands, scale, progress)
     notes: Notes = {}

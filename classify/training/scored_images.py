@@ -1,19 +1,24 @@
 """Labelled images that a model is scored on, or quantised with, and their labels."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classify.config import ImageSettings
-from classify.data.collections import read_collection, split_collection, with_classes
+from classify.data.collections import (
+    notes_of_no_class,
+    read_collection,
+    split_collection,
+    with_classes,
+)
 from classify.data.images import LabelledImage, collection_name, find_images
 from classify.data.splits import digest_split
 from classify.label_sets import LabelView
 from classify.labelling.inference import label_info
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
-from segment.core.splits import PARTS, PartChoice
+from segment.core.splits import PARTS, Part, PartChoice
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,12 @@ class ScoredImages:
     Attributes:
         images: The images. Their labels are classes of the model; several where any is right.
         views: Collections whose own labels they have.
+        notes: Remarks on labels that are joined, and on images that are left out.
     """
 
     images: list[LabelledImage]
     views: list[LabelView]
+    notes: list[str]
 
 
 def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all") -> ScoredImages:
@@ -51,17 +58,18 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
     images: list[LabelledImage] = []
     views: dict[str, LabelView] = {}
     others: list[Path] = []
+    notes: list[str] = []
     for folder in data:
         if (view := _view_of(folder, info)) is None:
             others.append(folder)
         else:
             views[view.collection] = view
-            images += _of_collection(folder, info, part, view)
+            images += _of_collection(folder, info, part, view, notes)
     if others or not data:
         # of no collection, even if the folder is called as one is
         images += [
             replace(image, collection="") if image.collection in views else image
-            for image in _of_classes(others, info, part)
+            for image in _of_classes(others, info, part, notes)
         ]
     counts = Counter(image.path.resolve() for image in images)
     if repeated := [path for path, count in counts.items() if count > 1]:
@@ -70,7 +78,7 @@ def find_scored(data: Sequence[Path], info: ModelInfo, part: PartChoice = "all")
         raise InputError(
             f"{data[0]}: no images in {part}. Choose another part of {', '.join(PARTS)}."
         )
-    return ScoredImages(images, list(views.values()))
+    return ScoredImages(images, list(views.values()), notes)
 
 
 def _view_of(folder: Path, info: ModelInfo) -> LabelView | None:
@@ -92,18 +100,19 @@ def _view_of(folder: Path, info: ModelInfo) -> LabelView | None:
 
 
 def _of_collection(
-    folder: Path, info: ModelInfo, part: PartChoice, view: LabelView
+    folder: Path, info: ModelInfo, part: PartChoice, view: LabelView, notes: list[str]
 ) -> list[LabelledImage]:
     own, images = read_collection(folder, view.collection)
     if part != "all":
         settings, seed = _split_settings(info)
         parts = split_collection(images, settings, seed)
         known = info.training.get("split", {}).get(view.collection)
-        if any(image.part is None for image in images) and digest_split(parts) != known:
+        if _is_drawn(parts, part, images) and digest_split(parts) != known:
             raise _other_images(folder, info)
         images = parts[part]
     known_labels = {key.casefold(): classes for key, classes in view.label_map.items()}
     label_map = {label: known_labels[label.casefold()] for label in own}
+    notes += notes_of_no_class(view.collection, images, own, label_map)
     return with_classes(images, own, label_map, info.class_table.names)
 
 
@@ -119,6 +128,13 @@ def _split_settings(info: ModelInfo) -> tuple[ImageSettings, int]:
     return settings, training.get("training", {}).get("seed", 0) if own is None else own
 
 
+def _is_drawn(
+    parts: Mapping[Part, Sequence[LabelledImage]], part: Part, images: Sequence[LabelledImage]
+) -> bool:
+    """Whether a part is other than folders or CSVs fix it: validation is drawn from training."""
+    return {image.path for image in parts[part]} != {i.path for i in images if i.part == part}
+
+
 def _other_images(folder: Path, info: ModelInfo) -> InputError:
     known = ", ".join(info.training.get("data", [])) or "unknown"
     return InputError(
@@ -127,9 +143,12 @@ def _other_images(folder: Path, info: ModelInfo) -> InputError:
     )
 
 
-def _of_classes(data: Sequence[Path], info: ModelInfo, part: PartChoice) -> list[LabelledImage]:
+def _of_classes(
+    data: Sequence[Path], info: ModelInfo, part: PartChoice, notes: list[str]
+) -> list[LabelledImage]:
     labels, (settings, seed) = label_info(info), _split_settings(info)
     found = find_images(data, settings, complete=False)
+    notes += found.notes
     if found.multi_label != labels.multi_label:
         kinds = ("several labels an image, from a CSV", "one label an image, from class folders")
         expected, received = kinds if labels.multi_label else kinds[::-1]
@@ -139,9 +158,8 @@ def _of_classes(data: Sequence[Path], info: ModelInfo, part: PartChoice) -> list
     images = found.images
     if part != "all":
         parts = split_collection(images, settings, seed)
-        if any(image.part is None for image in images) and digest_split(parts) != info.training.get(
-            "split"
-        ):
+        known = info.training.get("split")
+        if _is_drawn(parts, part, images) and digest_split(parts) != known:
             raise _other_images(data[0], info)
         images = parts[part]
     return images

@@ -165,7 +165,9 @@ class TrainingData:
             found += (self.labels.sets, [one.codes.tolist() for one in self.collections])
         if any(one.of_scenes for one in self.collections):
             found += (self.survey.content,)
-        return sha256(repr(found).encode()).hexdigest() + self.survey.labels
+        images = sha256(self.survey.record.digests.tobytes()).hexdigest()
+        # images come last: the fingerprints of earlier versions lack them
+        return sha256(repr(found).encode()).hexdigest() + self.survey.labels + images
 
     @property
     def facts(self) -> list[tuple[str, object]]:

@@ -1,15 +1,20 @@
 """Mapping an uploaded scene: what the page shows of it."""
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from segment.app.jobs.job import Job
 from segment.app.jobs.labelling import LabelSettings, label_uploads
 from segment.app.jobs.mapping import Settings, find_probabilities
 from segment.core.errors import InputError
 from segment.core.maps.scene_outputs import format_areas
+from tests.classify.training.test_scored_as_labelled import Labeller
 from tests.fakes import NAMES
 
 
@@ -91,6 +96,19 @@ def test_bands_are_read_in_their_order(map_it, bands, name):
 def test_overlaps_that_tiles_cannot_have_are_refused(overlap):
     with pytest.raises(InputError, match="0 to 0.5"):
         Settings("bundled", overlap).check()
+
+
+def test_labels_of_the_first_of_several_pictures_are_reported_as_such(tmp_path):
+    pages = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (9, 99)]
+    files = [tmp_path / "one.tif", tmp_path / "pages.tif"]
+    pages[0].save(files[0])
+    pages[0].save(files[1], save_all=True, append_images=pages[1:])
+    job = Job("me", "classify", tmp_path / "job", threading.Semaphore(), None)
+    models = SimpleNamespace(load=lambda *_: Labeller())
+    found = label_uploads(job, models, [tmp_path], files, LabelSettings("tiny"), pictures=False)
+    assert found.notes == [
+        "pages.tif: holds several pictures, pages or frames, of which the first is read"
+    ]
 
 
 @pytest.mark.parametrize("augment", ["no", "false", "", None, 2, []])

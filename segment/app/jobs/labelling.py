@@ -25,6 +25,7 @@ from segment.core.pixels.geometry import resize
 from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.reduced import read_reduced
 from segment.core.raster.sources import Source
+from segment.core.raster.subdatasets import several_notes
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
 
@@ -156,13 +157,14 @@ def label_uploads(
 
 
 def _notes(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
-    """Notes on images that EXIF turns upright, by the names that visitors know, and on scales."""
-    found = []
-    for image, source in zip(images, sources, strict=True):
-        if source is not None:
-            with suppress(InputError), source.open() as raster:
-                found.append((image.name, raster.orientation))
-    lines = [*summarise_turned(found), *scale_notes([source for source in sources if source])]
+    """Notes on how images are read, by the names that visitors know."""
+    found, admitted = [], [source for source in sources if source]
+    names = [image.name for image, source in zip(images, sources, strict=True) if source]
+    for name, source in zip(names, admitted, strict=True):
+        with suppress(InputError), source.open() as raster:
+            found.append((name, raster.orientation))
+    several = several_notes([source.path for source in admitted], names)
+    lines = [*summarise_turned(found), *several, *scale_notes(admitted)]
     return [line.removeprefix("note: ") for line in lines]
 
 

@@ -49,7 +49,8 @@ def find_sources(
             found.append(source)
             continue
         matching = files_matching(f"{glob.escape(name)}/*" if is_folder else name)
-        rasters = [file for file in matching if file.suffix.lower() in SUFFIXES and file.is_file()]
+        # links that lead nowhere are among them: opening them is an error, not a silent loss
+        rasters = [f for f in matching if f.suffix.lower() in SUFFIXES and not f.is_dir()]
         made = {file.with_name(file.stem + ending) for file in rasters for ending in outputs}
         chosen = [Source(file) for file in rasters if file not in made]
         if not chosen:

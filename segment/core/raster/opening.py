@@ -84,6 +84,12 @@ def open_raster(
                     f"{path}: file declares {dataset.count:,} bands, at most {MOST_BANDS:,} are"
                     " read. Extract those to use: gdal_translate -b 1 -b 2 -b 3 IN OUT"
                 )
+            if dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "").startswith("SGILOG"):
+                raise InputError(
+                    f"{path}: stores logarithms of colours (LogLuv, as cv2.imwrite writes float32),"
+                    " which are read as if they were the colours. Save it as a float TIFF with LZW"
+                    " compression: cv2.imwrite(FILE, IMAGE, [cv2.IMWRITE_TIFF_COMPRESSION, 5])"
+                )
             bands, choice, tagged, use = _choose(dataset, str(path), bands, alpha, expected)
             if isinstance(expected, WantedBands):
                 notes = level_notes(dataset, scale is not None)

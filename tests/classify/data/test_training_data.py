@@ -179,6 +179,30 @@ def test_the_fingerprint_tells_data_and_split_apart(tmp_path, class_folders):
     assert prepare(root).fingerprint != original
 
 
+def test_the_fingerprint_tells_pixels_apart_of_which_the_statistics_know_nothing(
+    tmp_path, class_folders
+):
+    root = class_folders(10)
+    data = prepare(root)
+    field, river = (
+        next(i.path for i in data.parts["train"] if i.labels == (label,)) for label in (0, 1)
+    )
+    first, second = picture(0, int(field.stem)), picture(1, int(river.stem))
+    for change in (
+        {field: first[::-1]},
+        {field: second, river: first},
+        {data.parts["val"][0].path: picture(0, 2000)},
+        {data.parts["test"][0].path: picture(0, 2000)},
+    ):
+        kept = {path: path.read_bytes() for path in change}
+        for path, pixels in change.items():
+            write_raster(path, pixels)
+        assert prepare(root).fingerprint != data.fingerprint
+        for path, content in kept.items():
+            path.write_bytes(content)
+    assert prepare(root).fingerprint == data.fingerprint
+
+
 def test_bands_that_are_taken_for_those_of_eurosat_are_reported(tmp_path):
     for name, descriptions in (("unnamed", None), ("named", EUROSAT_BANDS)):
         for label in range(2):

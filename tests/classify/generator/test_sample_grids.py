@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from classify.generator.sample_grids import arrange_in_rows, draw_classes
+from classify.generator.sample_grids import SampleGrids, arrange_in_rows, draw_classes
 
 pytestmark = pytest.mark.heavy
 
@@ -42,6 +42,18 @@ def test_of_many_classes_those_that_are_shown_are_named():
     assert (
         words.endswith("c18, c19 (20 of 23 classes); seed 0, bandwidth 0.5.") and "c20" not in words
     )
+
+
+def test_grids_of_an_epoch_that_was_killed_are_written_again(tmp_path):
+    drawer, images = Drawer(2), [SimpleNamespace(labels=(0,))]
+    drawer.reconstruct = lambda pictures, labels: pictures
+    dataset = SimpleNamespace(images=images, image_at=lambda _: np.zeros((4, 4, 3), np.uint8))
+    SampleGrids(tmp_path / "grids", dataset, 1).add(drawer)
+    written = {file.name: file.read_bytes() for file in (tmp_path / "grids").iterdir()}
+    assert set(written) == {"samples-002.png", "reconstructions-002.png"}
+    (tmp_path / "grids" / "samples-002.png").write_bytes(b"of the killed training")
+    SampleGrids(tmp_path / "grids", dataset, 1).add(drawer)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "grids").iterdir()} == written
 
 
 @pytest.mark.parametrize("count, rows, columns", [(1, 1, 1), (3, 1, 3), (10, 1, 10), (11, 2, 10)])

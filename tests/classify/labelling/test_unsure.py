@@ -1,5 +1,6 @@
 """Answers that are unsure, and cells smoothed with their neighbours, against plain loops."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from classify.labelling.cells import Cells
 from classify.labelling.doubt import UNSURE, Doubt, shown_classes
 from classify.labelling.formats import as_csv, as_json, as_table
 from classify.labelling.predict import choose_labels
+from classify.labelling.prediction import Prediction
 from segment.core.cluster.block_file import BlockFile, block_path, write_block
 from segment.core.labels.classes import Class
 from segment.core.model.folder import NOVELTY_FILE
@@ -131,6 +133,16 @@ def test_unsure_is_shown_in_all_forms() -> None:
     assert str(found[1]) == "b.png  unsure  building 0.400  land 0.350"
     assert "b.png: unsure" in found[1]._repr_html_()
     assert "unsure" not in as_table(found[:1])
+
+
+def test_rows_of_images_that_could_not_be_labelled_are_as_long_as_others() -> None:
+    found = [
+        Prediction("a.png", [("building", 0.9), ("land", 0.1)], ["building"]),
+        Prediction("b.png", [], [], "b.png: no such file"),
+    ]
+    rows = list(csv.reader(as_csv(found).splitlines()))
+    assert rows[2] == ["b.png", *[""] * 5] and {len(row) for row in rows} == {6}
+    assert as_csv(found[1:]) == "image,given\nb.png,"
 
 
 def test_a_class_may_be_called_unsure() -> None:

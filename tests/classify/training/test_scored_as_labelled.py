@@ -80,3 +80,25 @@ def test_bands_are_not_guessed(data: Path) -> None:
     write_bands(data / "road" / "unnamed.tif", level(STEP, 5, "uint8"))
     with pytest.raises(InputError, match=r"unnamed\.tif.* --bands 1,2,3"):
         evaluate([data], Labeller())
+
+
+def test_images_of_no_class_are_reported(data: Path, tmp_path: Path) -> None:
+    model, lines = Labeller(), Lines()
+    for name in ("Land", "sky"):
+        write_raster(data / name / "more.png", level(STEP, 3, "uint8"))
+    settings = {"data": {"label_map": {"sky": None}}}
+    model.info = model.info.model_copy(update={"training": {"settings": settings}})
+    assert evaluate([data], model, progress=lines).report["images"] == 10
+    assert {
+        "note: labels Land, land are one class: case does not matter",
+        "note: 1 image of labels that are ignored or null, left out",
+    } <= set(lines.lines)
+    model, lines = Labeller(), Lines()
+    label_map = {"ground": ["land", "road"], "house": ["building"], "cloud": []}
+    labels = model.info.labels.model_copy(update={"label_maps": {"other": label_map}})
+    model.info = model.info.model_copy(update={"labels": labels})
+    other = tmp_path / "other"
+    for k, name in enumerate(("house", "ground", "cloud")):
+        write_raster(other / name / "a.png", level(STEP * k, 3, "uint8"))
+    assert evaluate([other], model, progress=lines).report["images"] == 2
+    assert "note: other: cloud: 1 image of no class, left out" in lines.lines

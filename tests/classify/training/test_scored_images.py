@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from classify.data.images import LabelledImage
+from classify.config import ImageSettings
+from classify.data.collections import read_collection, split_collection
+from classify.data.images import LabelledImage, find_images
+from classify.data.splits import digest_split
 from classify.labelling.seen_images import scored_dataset
 from classify.training.scored_images import find_scored
 from classify.training.scoring import score_images, views_of
@@ -64,3 +67,28 @@ def test_an_image_of_nodata_alone_is_not_scored(tmp_path):
     images = [LabelledImage(tmp_path / "a.tif", (0,), None, "")]
     with pytest.raises(InputError, match=r"a\.tif: no pixel is valid"):
         scored_dataset(images, described({}), 1)
+
+
+@pytest.mark.parametrize("is_collection", [False, True])
+def test_validation_is_not_drawn_from_folders_that_were_not_trained_on(tmp_path, is_collection):
+    info = described({"a": {"field": ["field"], "wet": ["river"]}} if is_collection else {})
+    names = ("field", "wet" if is_collection else "river")
+    data = tmp_path / "a"
+    for part in ("train", "test"):
+        folders(data / part, dict.fromkeys(names, 4))
+    assert len(find_scored([data], info, "test").images) == 8
+    assert len(find_scored([data], info).images) == 16
+    for part in ("val", "train"):
+        with pytest.raises(InputError, match="not the images that training drew its parts from"):
+            find_scored([data], info, part)
+    settings = ImageSettings(classes=info.classes) if not is_collection else ImageSettings()
+    images = (
+        read_collection(data)[1]
+        if is_collection
+        else find_images([data], settings, complete=False).images
+    )
+    digest = digest_split(split_collection(images, settings, 0))
+    training = {"split": {"a": digest} if is_collection else digest}
+    trained = info.model_copy(update={"training": training})
+    counts = [len(find_scored([data], trained, part).images) for part in ("train", "val", "test")]
+    assert counts == [6, 2, 8]

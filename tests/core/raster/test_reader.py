@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import rasterio
@@ -27,6 +28,19 @@ def test_a_name_that_the_system_refuses_is_an_error_that_names_it(tmp_path):
         open_raster(tmp_path / f"{'a' * 300}.tif"),
     ):
         pass
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logarithms_of_colours_are_not_read_as_colours(tmp_path, dtype):
+    """OpenCV writes floats of three bands so, unless it is told to compress them otherwise."""
+    pixels, file = np.random.default_rng(0).random((8, 9, 3)), tmp_path / "a.tif"
+    cv2.imwrite(str(file), pixels.astype(dtype))
+    if dtype == "float32":
+        with pytest.raises(InputError, match=r"a\.tif: stores logarithms"), open_raster(file):
+            pass
+        cv2.imwrite(str(file), pixels.astype(dtype), [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    with open_raster(file) as raster:
+        assert (raster.read()[0][..., ::-1] == pixels.astype(dtype)).all()
 
 
 class Counted:

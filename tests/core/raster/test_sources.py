@@ -178,6 +178,18 @@ def test_recursive_patterns_end(tree, links, pattern, expected):
     assert len(found) == len(set(found))
 
 
+@pytest.mark.parametrize("name", ["a", "a/*.tif", "**/*.tif"])
+def test_links_to_files_that_are_gone_are_not_left_out(tree, name):
+    for link, target in {"a/gone.tif": "nowhere.tif", "a/loop.tif": "loop.tif"}.items():
+        os.symlink(target, link)
+    (tree / "a" / "folder.tif").mkdir()
+    found = [source.path.name for source in find_sources([name])]
+    assert {"x1.tif", "gone.tif", "loop.tif"} <= set(found) and "folder.tif" not in found
+    for link in ("a/gone.tif", "a/loop.tif"):
+        with pytest.raises(InputError, match="no such file"), open_raster(Path(link)):
+            pass
+
+
 def test_folders_below_are_each_given_once(tree):
     for name, target in LINKS.items():
         os.symlink(target, name)

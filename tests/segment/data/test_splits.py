@@ -300,3 +300,21 @@ def test_a_run_is_resumed_on_the_same_labels_only(tmp_path, class_table):
         assert found != begun and found[:64] == begun[:64]
     (root / "c/masks/2.png").write_bytes(kept)
     assert prepared(root, class_table)[0].fingerprint == begun
+
+
+def test_a_run_is_resumed_on_the_same_images_only(tmp_path, class_table):
+    root = put(tmp_path, "a", "b", "c", "d")
+    data = prepared(root, class_table)[0]
+    paths = {part: [patch.pair.image for patch in data.parts[part]] for part in ("train", "val")}
+    first, second, held = *sorted(set(paths["train"]))[:2], paths["val"][0]
+    contents = {path: path.read_bytes() for path in (first, second, held)}
+    for change in (
+        {first: contents[second], second: contents[first]},  # of the same mean
+        {held: contents[first]},
+    ):
+        for path, content in change.items():
+            path.write_bytes(content)
+        assert prepared(root, class_table)[0].fingerprint != data.fingerprint
+        for path in change:
+            path.write_bytes(contents[path])
+    assert prepared(root, class_table)[0].fingerprint == data.fingerprint
