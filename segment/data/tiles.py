@@ -9,15 +9,13 @@ from pathlib import Path
 from segment.core.errors import InputError, counted
 from segment.core.file_search import folders_below
 from segment.core.labels.alignment import align, summarise
+from segment.core.labels.masks import SUFFIXES
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import summarise_turned
-from segment.core.raster.sources import SUFFIXES as RASTERS
 from segment.core.raster.sources import decide_alpha
 from segment.core.splits import Part, part_named, part_notes
 from segment.data.pairs.pair import Pair
 from segment.data.pairs.unread import other_case, unread_notes
-
-SUFFIXES = (*RASTERS, ".gif")  # masks of some data sets are GIF pictures
 
 
 def find_pairs(root: Path) -> list[Pair]:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from segment.core.choices import PolygonFormat
 from segment.core.errors import counted
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, format_areas
@@ -175,8 +176,8 @@ def output_names(source: Source, folder: Path) -> list[str]:
     """
     every = SceneMap.planned(source, folder, EVERYTHING)
     assert every.polygons
-    parquet = every.polygons.with_suffix(".parquet")
-    return [file.name for file in (*every.files, parquet, *every.companions)]
+    polygons = [every.polygons.with_suffix(f".{name}") for name in get_args(PolygonFormat)]
+    return list(dict.fromkeys(f.name for f in (*every.files, *polygons, *every.companions)))
 
 
 def _figure(score: float | None) -> str:

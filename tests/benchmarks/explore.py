@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from segment.annotations.cutting import cut_scene
+from segment.data.cutting import cut_scene
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import COMMANDS, Run, run, segment_predict, take_turns, tell
 

@@ -4,9 +4,9 @@ import shutil
 
 import numpy as np
 
-from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.config import load_settings
+from segment.data.cutting import cut_scene
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import tell
 

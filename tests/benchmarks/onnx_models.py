@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segment.annotations.cutting import cut_scene
 from segment.core.choices import OVERLAP
 from segment.core.onnx_models.loading import load_model, load_model_info
 from segment.core.raster.sources import Source
+from segment.data.cutting import cut_scene
 from segment.mapping.model_view import plan_tiles
 from segment.mapping.window import predict_window
 from segment.scores import Confusion

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.progress import Silent
+from segment.data.cutting import cut_scene
 from tests.benchmarks.material import FOLDER, scene
 from tests.benchmarks.measure import machine, take_turns, tell
 from tests.benchmarks.peers import PYTHON

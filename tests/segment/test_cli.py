@@ -507,7 +507,7 @@ def test_a_model_yaml_that_was_changed_is_refused(work, tmp_path, capsys, key, v
 
 
 def test_defaults_of_commands_are_those_of_the_library():
-    from segment.annotations.cutting import cut_scene
+    from segment.data.cutting import cut_scene
     from segment.mapping.predict import predict_scene
     from segment.training.evaluation import evaluate
 

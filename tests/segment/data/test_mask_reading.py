@@ -11,12 +11,12 @@ import rasterio
 from PIL import Image
 
 import segment
-from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.core.progress import Silent
+from segment.data.cutting import cut_scene
 from segment.data.masks.census import MaskCensus
 from segment.data.masks.reading import choose_reading, find_class_table
 from segment.data.pixels import decode_mask
