@@ -34,6 +34,7 @@ ROOMS = (
     "segment.annotations",
     "segment.data.splitting",
     "segment.data.pairs",
+    "segment.data.masks",
     "segment.data",
     "segment.map_outputs",
     "segment.mapping",

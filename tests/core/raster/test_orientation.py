@@ -16,7 +16,8 @@ from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
 from segment.core.raster.reduced import read_reduced
 from segment.data.cutting import cut_scene
-from segment.data.tiles import find_pairs, grid_notes
+from segment.data.pairs.pair import grid_notes
+from segment.data.tiles import find_pairs
 from segment.mapping.predict import predict_scene
 from tests.fakes import PlaceModel
 
