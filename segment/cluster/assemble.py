@@ -61,7 +61,7 @@ class MapAssembly(SceneJob[SceneMap]):
             partial(open_scene, source, model.info, options, reference),
         )
         planned = SceneMap.planned(source, blocks.output, options)
-        planned.spare([source.path, *files_of(reference)])
+        planned.refuse_inputs([source.path, *files_of(reference)])
         asked = {CONFIDENCE: options.needs_confidence, REFERENCE: reference is not None}
         self._rasters = [CLASSES, *(name for name in asked if asked[name])]
         with self._open_scene() as work:

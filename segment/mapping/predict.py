@@ -163,7 +163,7 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     info.require_task("segment")
     (source,) = scale_sources([as_source(scene, bands, nodata)], scale, info.pixels, progress)
     planned = SceneMap.planned(source, Path(output), options)
-    planned.spare([source.path, *files_of(mask)])
+    planned.refuse_inputs([source.path, *files_of(mask)])
     names = output_names(source, Path(output))
     finish_moving(Path(output), names)
     with ExitStack() as stack:
@@ -269,7 +269,7 @@ def check_inputs(
     require_own_names(scenes)
     every = [*(scene.path for scene in scenes if is_utf8(scene.path)), *references]
     for source in scenes:
-        SceneMap.planned(source, output, EVERYTHING).spare(every)
+        SceneMap.planned(source, output, EVERYTHING).refuse_inputs(every)
     return info
 
 
