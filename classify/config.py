@@ -144,7 +144,10 @@ class ModelSettings(Settings):
     )
     classifier: Classifier = Field(
         default="logistic",
-        description="logistic regression or a linear support vector machine (likewise)",
+        description=(
+            "logistic regression or a linear support vector machine (kind: pca, and the baseline of"
+            " reports)"
+        ),
     )
     backbone: Backbone = "resnet50"
     weights: str = Field(

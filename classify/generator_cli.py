@@ -171,8 +171,8 @@ def judge(
     from classify.generator.evaluation import judge as judge_pictures
 
     draws = Draws(count=count, bandwidth=bandwidth, seed=seed)
-    judged = partial(judge_pictures, run, model, output, data=data, draws=draws, runtime=runtime)
-    console.show(partial(judged, overwrite=overwrite))
+    evaluated = partial(judge_pictures, run, model, output, data=data, draws=draws, runtime=runtime)
+    console.show(partial(evaluated, overwrite=overwrite))
 
 
 generate = entry_group("classify-generate", [train, sample, fill, interpolate, judge])

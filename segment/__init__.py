@@ -41,7 +41,6 @@ from typing import TYPE_CHECKING
 from segment.core.public_names import lazy_names
 
 if TYPE_CHECKING:
-    from segment.annotations.cutting import cut_scene as cut_scene
     from segment.annotations.vector_labels import VectorLabels as VectorLabels
     from segment.cluster.scenes import predict_scenes as predict_scenes
     from segment.config import Config as Config
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from segment.core.pixels.preprocessing import preprocess as preprocess
     from segment.core.tuning.search import Search as Search
     from segment.core.tuning.tune import Tuning as Tuning
+    from segment.data.cutting import cut_scene as cut_scene
     from segment.exploration.explore import explore as explore
     from segment.map_outputs.image_map import ImageMap as ImageMap
     from segment.mapping.arrays import predict_array as predict_array
@@ -78,7 +78,7 @@ _HOMES = {
     "Search": "segment.core.tuning.search",
     "Tuning": "segment.core.tuning.tune",
     "VectorLabels": "segment.annotations.vector_labels",
-    "cut_scene": "segment.annotations.cutting",
+    "cut_scene": "segment.data.cutting",
     "evaluate": "segment.training.evaluation",
     "explore": "segment.exploration.explore",
     "export_model": "segment.training.export",

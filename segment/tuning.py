@@ -14,7 +14,8 @@ from segment.core.tuning.search_space import Parameter, Space
 from segment.core.tuning.tune import Tuning
 from segment.core.tuning.tune import tune as tune_task
 from segment.data.pairs.find_scenes import find_scenes
-from segment.data.tiles import find_pairs, grid_notes
+from segment.data.pairs.pair import grid_notes
+from segment.data.tiles import find_pairs
 
 SPACE: Space = MappingProxyType(
     {

@@ -3,6 +3,7 @@ command line from an extra.
 """
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -33,8 +34,8 @@ ROOMS = (
     "segment.annotations",
     "segment.data.splitting",
     "segment.data.pairs",
+    "segment.data.masks",
     "segment.data",
-    "segment.annotations.cutting",
     "segment.map_outputs",
     "segment.mapping",
     "segment.training",
@@ -180,6 +181,12 @@ def test_a_folder_holds_a_handful_of_modules(package: str) -> None:
         file.parent.relative_to(ROOT).as_posix() for file in files if file.name != "__init__.py"
     )
     assert not {folder: count for folder, count in counts.items() if count > MOST_MODULES}
+
+
+def test_contributing_names_all_rooms() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text().split("## Rooms")[1].split("## How to add")[0]
+    names = {room.split(".")[-1] for room in ROOMS}
+    assert not {name for name in names if not re.search(rf"`(\S*/)?{name}(/|\.py)?`", text)}
 
 
 def test_modules_are_short_and_few_are_tiny() -> None:

@@ -97,7 +97,7 @@ class CellAssembly(SceneJob[SceneLabels]):
         self._open_scene = partial(open_scene, source, model.info, grid)
         self._runtime, self._smooth = model.runtime, smooth
         planned = SceneLabels.planned(source, blocks.output)
-        planned.spare([source.path])
+        planned.refuse_inputs([source.path])
         with self._open_scene() as work:
             rows, columns = (edges.tolist() for edges in work.cells.borders())
             ingredients = {

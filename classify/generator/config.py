@@ -66,7 +66,7 @@ class ReconstructionLossSettings(Settings):
         default=5.0,
         ge=0,
         le=MOST_EPOCHS,
-        description="in which that weight rises from 0 (likewise)",
+        description="in which kl_weight rises from 0 (kind: variational)",
     )
     perceptual: float = Field(
         default=0.0,

@@ -101,7 +101,7 @@ def label_scene(  # noqa: PLR0913 - public, its parameters are options
     info = load_model_info(Path(model)) if isinstance(model, (str, Path)) else model.info
     (source,) = scaled_sources([as_source(scene, bands, nodata)], info, scale, progress)
     planned, folder = SceneLabels.planned(source, Path(output)), Path(output)
-    planned.spare([source.path])
+    planned.refuse_inputs([source.path])
     finish_moving(folder, planned.names[0])
     with ExitStack() as stack:
         opened = stack.enter_context(open_scene(source, info, grid))

@@ -112,7 +112,7 @@ def plot_per_class(scores: "Scores", axes: "Axes | None" = None) -> "Figure":
     )
     for row, name in enumerate(order):
         f1 = figures[name]["f1"]
-        text = "in neither truth nor answers" if f1 is None else f"{f1:.2f}"
+        text = "in neither reference nor answers" if f1 is None else f"{f1:.2f}"
         axes.text(
             (f1 or 0) + 0.01,
             row,

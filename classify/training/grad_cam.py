@@ -54,7 +54,7 @@ class GradCam:
         )
         self._convolution = keras.Model(network.input, pooling.input)
 
-    def look(self, pixels: NDArray[Any], label: str) -> NDArray[np.float32]:
+    def heat_map(self, pixels: NDArray[Any], label: str) -> NDArray[np.float32]:
         """Computes how much each part of an image supports a label.
 
         Args:

@@ -128,4 +128,4 @@ def _verdict(scores: "Scores", index: int) -> str:
         )
         if holds
     ]
-    return f"{', '.join(given) or 'nothing'}; truth {true}"
+    return f"{', '.join(given) or 'nothing'}; reference {true}"

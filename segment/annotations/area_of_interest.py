@@ -107,7 +107,7 @@ def _read_polygons(given: AreaOfInterest, raster: Raster) -> tuple[Shapes, Path]
     notes = [f"{note}." for note in shapes.notes]
     thin = int((shapely.get_dimensions(shapes.geometries) < 2).sum())
     if thin:
-        notes.append(f"{path}: {thin} of {len(shapes.features)} shapes are no polygons: left out.")
+        notes.append(f"{path}: {thin} of {len(shapes.features)} shapes are not polygons: left out.")
     # a collection may hold several polygons at once
     parts = shapely.get_parts(shapely.get_parts(shapes.geometries))
     parts = parts[shapely.get_dimensions(parts) == 2]

@@ -62,7 +62,7 @@ class Shapes:
         Args:
             areas: The areas.
             path: File of the shapes, for the note.
-            file: File of the areas, likewise.
+            file: File of the areas, for the note.
 
         Returns:
             The note; none if each shape meets an area.

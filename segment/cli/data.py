@@ -181,8 +181,8 @@ def tile(
 ) -> None:
     """Cuts a scene and its mask, or its vector labels, into a tile folder."""
     chosen = labels.chosen()
-    from segment.annotations.cutting import cut_scene
     from segment.core.raster.nodata import parse_nodata
+    from segment.data.cutting import cut_scene
 
     cut = partial(cut_scene, scene, chosen, output, size, overlap, min_labelled=min_labelled)
     missing = parse_nodata(nodata)

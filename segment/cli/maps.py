@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from typer import Argument, Option
 
@@ -60,7 +60,7 @@ class MappingOptions:
     polygons: Annotated[
         PolygonFormat | None,
         Option(
-            metavar="[gpkg|parquet]",
+            metavar=f"[{'|'.join(get_args(PolygonFormat))}]",
             help="Also write polygons: SCENE.gpkg or, with parquet, GeoParquet.",
         ),
     ] = None

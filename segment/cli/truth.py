@@ -19,7 +19,7 @@ BoundaryWidth = Annotated[
     Option(
         min=1,
         max=MOST_BOUNDARY_WIDTH,
-        help="Width of the class boundaries that are scored against the truth, pixels.",
+        help="Width of the class boundaries that are scored against the reference, pixels.",
     ),
 ]
 

@@ -132,7 +132,7 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:  # no locks in this file system: the text of the file names the holder
-        return not _lives(_read(descriptor))
+        return not _is_running(_read(descriptor))
 
 
 def _lock_on_windows(descriptor: int) -> bool:
@@ -175,7 +175,7 @@ def _describe(holder: list[str]) -> str:
     return f"process {number}{named}" + (f" on {host}" if host != socket.gethostname() else "")
 
 
-def _lives(holder: list[str]) -> bool:
+def _is_running(holder: list[str]) -> bool:
     """Checks whether a process of this machine still runs; False for those of other machines."""
     if len(holder) != 3 or holder[1] != socket.gethostname() or not holder[0].isdecimal():
         return False

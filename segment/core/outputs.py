@@ -71,8 +71,8 @@ def refuse_existing(path: Path, overwrite: bool, ours: Collection[str] = ()) -> 
         for entry in sorted(path.iterdir()):
             if entry.name not in ours and not is_unfinished(entry.name):
                 raise InputError(
-                    f"{path} holds {entry.name}, which is no earlier output: --overwrite does not"
-                    " replace the folder. Choose another place, or empty it."
+                    f"{path} holds {entry.name}, which is not an earlier output: --overwrite"
+                    " does not replace the folder. Choose another place, or empty it."
                 )
 
 

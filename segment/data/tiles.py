@@ -8,16 +8,13 @@ from pathlib import Path
 
 from segment.core.errors import InputError, counted
 from segment.core.file_search import folders_below
-from segment.core.labels.alignment import align, summarise
+from segment.core.labels.alignment import align
+from segment.core.labels.masks import SUFFIXES
 from segment.core.raster.opening import open_raster
-from segment.core.raster.orientation import summarise_turned
-from segment.core.raster.sources import SUFFIXES as RASTERS
 from segment.core.raster.sources import decide_alpha
 from segment.core.splits import Part, part_named, part_notes
 from segment.data.pairs.pair import Pair
 from segment.data.pairs.unread import other_case, unread_notes
-
-SUFFIXES = (*RASTERS, ".gif")  # masks of some data sets are GIF pictures
 
 
 def find_pairs(root: Path) -> list[Pair]:
@@ -201,19 +198,6 @@ def _pair_up(
             continue
         pairs.append(Pair(path, mask_of[stem], group, part, info, alignment))
     return pairs
-
-
-def grid_notes(pairs: Sequence[Pair]) -> list[str]:
-    """Returns notes on the orientation of images and the alignment of masks.
-
-    Args:
-        pairs: Images and masks.
-
-    Returns:
-        A line for each kind of note.
-    """
-    turned = summarise_turned([(pair.image, pair.info.orientation) for pair in pairs])
-    return [*turned, *summarise([(pair.mask, pair.alignment) for pair in pairs])]
 
 
 def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:

@@ -80,7 +80,7 @@ def _no_table(folder: TileSummary) -> Iterator[Values]:
     else:
         which = f"the {taken} most frequent of {len(held):,} values or colours are each"
         why = (
-            " So many are not drawn: JPEG and smoothing mix colours, and numbers of objects are no"
+            " So many are not drawn: JPEG and smoothing mix colours, and numbers of objects are not"
             " classes."
         )
     table = yaml.safe_dump(entries, default_flow_style=True, width=10_000).strip()

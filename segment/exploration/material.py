@@ -13,10 +13,10 @@ from segment.data.division import Division, class_counter, labelled_windows
 from segment.data.masks.census import MaskCensus, take_census
 from segment.data.masks.reading import MaskReading, choose_reading
 from segment.data.pairs.find_scenes import find_scenes
-from segment.data.pairs.pair import Pair
+from segment.data.pairs.pair import Pair, grid_notes
 from segment.data.patches import Patch, grid_patches
 from segment.data.splits import divide
-from segment.data.tiles import grid_notes, part_folders, scan_pairs
+from segment.data.tiles import part_folders, scan_pairs
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def suggest_windows(
 
     Args:
         classes: File of the class values, one byte a pixel, row by row.
-        confidence: File of the confidence, likewise.
+        confidence: File of the confidence, one byte a pixel, row by row.
         path: GeoPackage to write.
         grid: Grid of the map.
         class_table: Class table of the map.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.class_picture import plot_classes
 from segment.core.notebook.html import result_html
-from segment.core.reports.map_pictures import lay_over
+from segment.core.reports.map_pictures import overlay_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ class ImageMap:
         )
         indices = self.class_table.indices(labels[np.ix_(rows, columns)])
         shown = np.where((indices == IGNORED)[..., None], np.uint8(235), shown)
-        return lay_over(shown, indices, self.class_table)
+        return overlay_classes(shown, indices, self.class_table)
 
 
 def _percent(share: float) -> str:

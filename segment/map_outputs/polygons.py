@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,12 +104,15 @@ def choose_format(polygons: bool | str | None) -> PolygonFormat | None:
     """
     if polygons is None or polygons is False:
         return None
-    if polygons is True or polygons == "gpkg":
+    if polygons is True:
         return "gpkg"
-    if polygons != "parquet":
-        raise InputError(f"polygons: {polygons!r} is unknown. Choose gpkg or parquet.")
-    require_pyarrow()
-    return "parquet"
+    formats: tuple[PolygonFormat, ...] = get_args(PolygonFormat)
+    for name in formats:
+        if polygons == name:
+            if name == "parquet":
+                require_pyarrow()
+            return name
+    raise InputError(f"polygons: {polygons!r} is unknown. Choose {' or '.join(formats)}.")
 
 
 def check_options(min_area: float, simplify: float = 1.0) -> None:

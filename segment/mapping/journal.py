@@ -134,7 +134,7 @@ class Journal:
         self._checksums: dict[str, int] = {}
         with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
             found = json.loads((folder / _JOURNAL).read_text())
-            sums = {name: self._sum_up(name, found["rows"]) for name in found["checksums"]}
+            sums = {name: self._checksum(name, found["rows"]) for name in found["checksums"]}
             if sums == found["checksums"]:
                 self.rows, self.state = found["rows"], found["state"]
                 self._checksums = sums
@@ -150,7 +150,7 @@ class Journal:
         some = max(_AT_A_TIME // self._width, 1)
         return (self.read(name, i, min(i + some, rows)) for i in range(0, rows, some))
 
-    def _sum_up(self, name: str, rows: int) -> int:
+    def _checksum(self, name: str, rows: int) -> int:
         return reduce(lambda sum_, part: zlib.crc32(part.data, sum_), self._parts(name, rows), 0)
 
     def file(self, name: str) -> Path:

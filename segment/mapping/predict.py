@@ -271,7 +271,7 @@ def check_inputs(
     require_own_names(scenes)
     every = [*(scene.path for scene in scenes if is_utf8(scene.path)), *references]
     for source in scenes:
-        SceneMap.planned(source, output, EVERYTHING).spare(every)
+        SceneMap.planned(source, output, EVERYTHING).refuse_inputs(every)
     return info
 
 

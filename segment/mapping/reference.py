@@ -163,7 +163,7 @@ def open_reference(
         _require_classes(mask, reading.class_table, census, class_table.names)
         share = census.undeclared_share(reading.class_table)
         shares = (
-            [f"{share:.1%} of the truth's labelled pixels are of no class: not scored."]
+            [f"{share:.1%} of the reference's labelled pixels are of no class: not scored."]
             if share
             else []
         )

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from segment.core.choices import PolygonFormat
 from segment.core.errors import InputError, counted
 from segment.core.maps.class_raster import companions
 from segment.core.maps.scene_outputs import SceneOutputs, format_areas
@@ -206,15 +207,15 @@ def output_names(source: Source, folder: Path, options: MapOptions) -> list[str]
     """
     every = SceneMap.planned(source, folder, EVERYTHING)
     assert every.polygons
-    parquet = every.polygons.with_suffix(".parquet")
-    others = [f for f in (every.polygons, parquet) if f.exists() and not every.has_polygons(f)]
+    polygons = [every.polygons.with_suffix(f".{name}") for name in get_args(PolygonFormat)]
+    others = [file for file in polygons if file.exists() and not every.has_polygons(file)]
     asked = SceneMap.planned(source, folder, options).polygons
     if asked in others:
         raise InputError(
             f"{asked} exists, and is not of an earlier map: it is not replaced. Rename it, or"
             " choose another place."
         )
-    files = (*every.files, parquet, *every.companions)
+    files = dict.fromkeys((*every.files, *polygons, *every.companions))
     return [file.name for file in files if file not in others]
 
 

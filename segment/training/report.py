@@ -66,7 +66,7 @@ def add_scores(
         for c, share in zip(class_table.classes, shares, strict=True)
     ]
     report.table(
-        ("Class", "Jaccard", "Boundary Jaccard", "F1", "Share of truth"),
+        ("Class", "Jaccard", "Boundary Jaccard", "F1", "Share of reference"),
         rows,
         [c.map_color for c in class_table.classes],
     )
@@ -84,7 +84,7 @@ def add_scores(
             "Best, median and worst tiles by mean"
             f" Jaccard{', of those scored whole' if are_whole else ''}"
         )
-        report.figure(figure, f"{which}: image, truth, prediction. Black: ignored.")
+        report.figure(figure, f"{which}: image, reference, prediction. Black: ignored.")
 
 
 def _add_collections(report: Report, evaluation: "Evaluation") -> None:

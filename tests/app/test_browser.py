@@ -186,7 +186,7 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
         tab.locator(".pixel strong").inner_text()
         == ("building", "land", "road", "vegetation", "water")[value]
     )
-    assert tab.get_by_text("Scores against the truth").count() and tab.get_by_text("m²").count()
+    assert tab.get_by_text("Scores against the reference").count() and tab.get_by_text("m²").count()
     visit.check("mapped")
     tab.get_by_role("button", name="Cancel").click()  # too late
     tab.get_by_text("It had ended before it was cancelled").first.wait_for()

@@ -223,14 +223,16 @@ def test_progress_is_read_out_by_quarters(jobs):
 
 
 def test_errors_name_settings_not_options_of_commands(jobs):
-    told = jobs.begin("me", "map").message(
+    reported = jobs.begin("me", "map").message(
         InputError("a--b.tif: name those to use, e.g. --bands 1,2. --resample needs a CRS.")
     )
-    assert told == "a--b.tif: name those to use, e.g. bands 1,2. resample needs a CRS."
+    assert reported == "a--b.tif: name those to use, e.g. bands 1,2. resample needs a CRS."
 
 
-def test_a_fault_of_ours_is_told_without_its_details(jobs, caplog):
-    told = jobs.begin("me", "map").message(ZeroDivisionError("in /some/place"))
+def test_a_fault_of_ours_is_reported_without_its_details(jobs, caplog):
+    reported = jobs.begin("me", "map").message(ZeroDivisionError("in /some/place"))
     assert (
-        "A fault of ours" in told and "/some/place" not in told and "in /some/place" in caplog.text
+        "A fault of ours" in reported
+        and "/some/place" not in reported
+        and "in /some/place" in caplog.text
     )

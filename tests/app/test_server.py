@@ -154,7 +154,7 @@ def test_the_disk_is_not_filled_by_uploads(server, monkeypatch):
     ("host", "place"),
     [("127.0.0.1", "machine"), ("::1", "machine"), ("[::1]", "machine"), ("0.0.0.0", "server")],
 )
-def test_the_page_tells_where_uploads_stay(host, place):
+def test_the_page_states_where_uploads_stay(host, place):
     jobs = Jobs()
     page = make_page(OfferedModels(), jobs, {}, find_place(host))
     assert any(
@@ -244,7 +244,7 @@ BODIES = (
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_calls_that_no_page_makes_are_told_so(server, capfd, call):
+def test_calls_that_no_page_makes_are_refused(server, capfd, call):
     """Never as a fault of the server, and with a line in its log at most."""
     kinds = (
         "application/json",
@@ -330,7 +330,7 @@ def test_uploads_that_are_none_leave_nothing(server, head):
     assert set(server.jobs.uploads.rglob("*")) - before <= {server.jobs.uploads / "arriving"}
 
 
-def test_health_is_told(server):
+def test_health_is_reported(server):
     found = httpx.get(f"{server.url}health").json()
     assert found["status"] == "ok" and found["jobs"] == 0
 
@@ -531,7 +531,7 @@ def _impatient(self) -> None:
 
 
 @pytest.mark.slow
-def test_what_the_app_cannot_start_with_is_told(tmp_path):
+def test_what_the_app_cannot_start_with_is_reported(tmp_path):
     with pytest.raises(InputError, match="--models: .* holds no model folder"):
         Server(port=0, models=tmp_path)
     with pytest.raises(InputError, match="--max-upload: 'many' is not a size"):

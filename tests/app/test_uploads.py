@@ -146,7 +146,7 @@ def test_bands_are_named_by_numbers():
             choose_bands(text)
 
 
-def test_names_that_no_file_can_have_are_told(received, tmp_path):
+def test_names_that_no_file_can_have_are_reported(received, tmp_path):
     received.mkdir()
     for name in ("a" * 300 + ".tif", "a\0.tif", "\ud800.tif"):
         with pytest.raises(InputError, match="uploaded first"):

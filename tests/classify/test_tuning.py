@@ -41,7 +41,7 @@ def test_it_writes_settings_that_training_takes_and_their_gain(class_folders, tm
     assert "gain on test" in capsys.readouterr().out
 
 
-def test_faults_are_told_before_the_first_trial(class_folders, tmp_path, capsys, monkeypatch):
+def test_faults_are_reported_before_the_first_trial(class_folders, tmp_path, capsys, monkeypatch):
     data, space = class_folders(), tmp_path / "space.yaml"
 
     def complaint(*arguments: object) -> str:

@@ -60,9 +60,9 @@ class Cluster:
             *map(str, options),
         ]
         path = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(ROOT)]))
-        told = os.environ | {"PYTHONPATH": path} | environment
+        variables = os.environ | {"PYTHONPATH": path} | environment
         with open(self.folder / f"{kind}.log", "ab") as log:
-            return subprocess.Popen(command, cwd=ROOT, env=told, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
 
     def computing(self, number: int) -> psutil.Process:
         """The process of a worker that computes; the one that watches over it starts another when

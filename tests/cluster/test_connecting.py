@@ -1,4 +1,4 @@
-"""Addresses that no scheduler answers at: each is told in a line, in bounded time."""
+"""Addresses that no scheduler answers at: each is reported in a line, in bounded time."""
 
 import gc
 import logging

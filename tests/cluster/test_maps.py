@@ -208,10 +208,10 @@ def test_a_resampled_and_a_small_scene_are_mapped_alike(tmp_path: Path, cluster:
     scenes = [write_scene(tmp_path / "a.tif", 150, 190), write_scene(tmp_path / "b.tif", 5, 7)]
     for scene in scenes:
         predict_scene(scene, coarse, tmp_path / "alone", tile=32, resample=True)
-    told = MapOptions(tile=32, resample=True)
+    asked = MapOptions(tile=32, resample=True)
     done = list(
         predict_scenes(
-            scenes, coarse, tmp_path / "together", cluster=cluster.address, block=60, options=told
+            scenes, coarse, tmp_path / "together", cluster=cluster.address, block=60, options=asked
         )
     )
     assert all(one.result and not one.problems for one in done)
@@ -236,9 +236,9 @@ def test_what_is_resampled_by_default_or_by_a_stated_pixel_size_is_mapped_alike(
     ]
     for scene, options in cases:
         alone = predict_scene(scene, ranged, tmp_path / "alone", tile=32, **options)
-        told = MapOptions(tile=32, **options)
+        asked = MapOptions(tile=32, **options)
         (done,) = predict_scenes(
-            [scene], ranged, tmp_path / "together", cluster=cluster.address, block=60, options=told
+            [scene], ranged, tmp_path / "together", cluster=cluster.address, block=60, options=asked
         )
         assert not done.problems
         assert (
@@ -328,14 +328,14 @@ def test_forty_scenes_of_which_two_are_broken(
     arguments = [str(tmp_path / "in"), "--model", str(model), "--tile", "32"]
     arguments += ["--output", str(tmp_path / "out"), "--cluster", cluster.address, "--block", "40"]
     assert run(predict.__wrapped__, arguments) == INPUT_FAULT
-    told = capsys.readouterr()
-    lines = [line for line in told.err.splitlines() if line.startswith("segment-predict: ")]
+    reported = capsys.readouterr()
+    lines = [line for line in reported.err.splitlines() if line.startswith("segment-predict: ")]
     assert len(lines) == 3
     assert (
         sum("broken.tif" in line for line in lines) == sum("cut.tif" in line for line in lines) == 1
     )
     assert "2 of 40 inputs failed, see above." in lines[-1]
-    assert told.out.count("megapixels/s") == 38
+    assert reported.out.count("megapixels/s") == 38
     maps = sorted((tmp_path / "out").glob("*_classes.tif"))
     assert len(maps) == 38
     for scene in ("s00.tif", "s01.tif", "s02.tif"):
@@ -370,11 +370,11 @@ def test_a_block_that_fails_is_a_hole_which_the_same_command_fills(
     arguments = [str(scene), "--model", str(model), "--tile", "32", "--confidence"]
     arguments += ["--output", str(tmp_path / "out"), "--cluster", cluster.address, "--block", "128"]
     assert run(predict.__wrapped__, arguments) == INCOMPLETE
-    told = capsys.readouterr()
-    hole, summary = told.err.splitlines()
+    reported = capsys.readouterr()
+    hole, summary = reported.err.splitlines()
     assert "scene.tif, rows 0 to 1" in hole and "Get a whole copy" in hole
     assert "1 block failed, see above" in summary
-    assert "1 of 4 blocks could not be computed" in told.out
+    assert "1 of 4 blocks could not be computed" in reported.out
     holed, whole = (read(tmp_path / folder / "scene_classes.tif") for folder in ("out", "alone"))
     missing = holed != whole
     assert (holed[missing] == 255).all()
@@ -422,7 +422,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def test_scenes_of_which_none_can_be_begun_are_told(
+def test_scenes_of_which_none_can_be_begun_are_reported(
     tmp_path: Path, cluster: Cluster, model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     scenes = [str(write_scene(tmp_path / f"{name}.tif", 20, 20)) for name in "ab"]
@@ -455,7 +455,7 @@ def test_one_scene_is_given_out_by_one_process(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         (["--cluster", "nowhere"], "not the address of a Dask scheduler"),
         (["--cluster", "local:0"], "not the address of a Dask scheduler"),
@@ -463,11 +463,11 @@ def test_one_scene_is_given_out_by_one_process(
         (["--block", "100"], "--block belongs to --cluster"),
     ],
 )
-def test_wrong_options_are_told_in_a_line(
+def test_wrong_options_are_reported_in_a_line(
     tmp_path: Path,
     model: Path,
     options: list[str],
-    told: str,
+    expected: str,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -481,7 +481,7 @@ def test_wrong_options_are_told_in_a_line(
         == INPUT_FAULT
     )
     (line,) = capfd.readouterr().err.splitlines()
-    assert told in line
+    assert expected in line
 
 
 def test_a_cluster_labels_scenes_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,13 +113,15 @@ def test_a_study_on_processes_here_has_its_trials_and_their_worth(
     tmp_path: Path, data: Path
 ) -> None:
     process = command(data, tmp_path / "out", "local:2", "--trials", 3)
-    told, complaints = process.communicate()
+    reported, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
     found = trials(tmp_path / "out")
     assert [trial.state.name in ("COMPLETE", "PRUNED") for trial in found] == [True] * 3
     assert len({trial.user_attrs["worker"][1] for trial in found}) == 2
-    assert sum(line.startswith("trial ") and "seed" not in line for line in told.splitlines()) == 3
-    assert "local:2: 1 worker with" in told or "local:2: 2 workers with" in told
+    assert (
+        sum(line.startswith("trial ") and "seed" not in line for line in reported.splitlines()) == 3
+    )
+    assert "local:2: 1 worker with" in reported or "local:2: 2 workers with" in reported
     best = load_settings(Config, tmp_path / "out" / "best.yaml")
     expected = max(
         accuracy(trial.params["training.learning_rate"], trial.params["model.dropout"])
@@ -151,9 +153,9 @@ def test_workers_that_die_or_come_late_leave_a_study_with_its_trials(
     wait_for_trials(process, tmp_path / "out", 2)
     own_cluster.kill_a_worker(0)
     wait.unlink()
-    told, complaints = process.communicate()
+    reported, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
-    assert told.count("failed: its process was stopped") == 1
+    assert reported.count("failed: its process was stopped") == 1
     found = trials(tmp_path / "out")
     assert [trial.state.name for trial in found].count("FAIL") == 1 and len(found) == 4
     assert len({trial.user_attrs["worker"][1] for trial in found}) >= 2
@@ -167,8 +169,8 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     process = command(data, tmp_path / "out", own_cluster.address, "--trials", 2, "--confirm", 0)
     wait_for_trials(process, tmp_path / "out", 1)
     own_cluster.scheduler.kill()
-    told, complaints = process.communicate()
-    assert process.returncode == INPUT_FAULT, told
+    reported, complaints = process.communicate()
+    assert process.returncode == INPUT_FAULT, reported
     (line,) = complaints.splitlines()
     assert "the scheduler does not answer any more" in line
     assert "0 of 2 trials have ended: the same command goes on from there." in line
@@ -179,7 +181,7 @@ def test_the_same_command_goes_on_after_the_scheduler_was_killed(
     try:
         again.start_worker()
         process = command(data, tmp_path / "out", again.address, "--trials", 2, "--confirm", 0)
-        told, complaints = process.communicate()
+        reported, complaints = process.communicate()
     finally:
         again.end()
     assert (process.returncode, complaints) == (0, "")
@@ -192,8 +194,8 @@ def test_ctrl_c_ends_all_that_a_command_started(tmp_path: Path, data: Path, wait
     wait_for_trials(process, tmp_path / "out", 2)
     family = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
-    told, complaints = process.communicate()
-    assert process.returncode == INPUT_FAULT, told
+    reported, complaints = process.communicate()
+    assert process.returncode == INPUT_FAULT, reported
     assert (
         complaints
         == "tune: stopped. 0 of 5 trials have ended: the same command goes on from there.\n"
@@ -224,7 +226,7 @@ def elsewhere() -> str:
     return "another machine"
 
 
-def test_workers_of_no_use_are_told_and_without_others_nothing_is_tuned(
+def test_unusable_workers_are_reported_and_without_others_nothing_is_tuned(
     tmp_path: Path, data: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refusal(output: str, **changes: object) -> str:
@@ -265,11 +267,11 @@ def changing(folders: list[Path]) -> list[Path]:
 def test_a_worker_that_loses_the_data_fails_no_trial(
     tmp_path: Path, data: Path, cluster: Cluster
 ) -> None:
-    space, told = {"training.learning_rate": Parameter(low=0.2, high=0.3)}, list[str]()
+    space, reported = {"training.learning_rate": Parameter(low=0.2, high=0.3)}, list[str]()
 
     class Lines(Silent):
         def say(self, line: str) -> None:
-            told.append(line)
+            reported.append(line)
 
     task = replace(task_of(data), find_files=changing)
     with pytest.raises(
@@ -277,7 +279,7 @@ def test_a_worker_that_loses_the_data_fails_no_trial(
     ):
         tune(task, tmp_path / "out", space, Search(trials=3), Lines(), cluster=cluster.address)
     assert not any("problem" in trial.user_attrs for trial in trials(tmp_path / "out"))
-    assert sum("A worker is left out" in line for line in told) == 2
+    assert sum("A worker is left out" in line for line in reported) == 2
 
 
 def test_nothing_but_failures_ends_with_their_reason(

@@ -106,7 +106,7 @@ def test_a_worker_that_hangs_is_not_asked_for_a_gpu_without_end(
         assert have_gpus(workers)
 
 
-def test_a_scheduler_that_is_lost_before_blocks_are_given_out_is_told(
+def test_a_scheduler_that_is_lost_before_blocks_are_given_out_is_reported(
     own_cluster: Cluster, job: Zeros
 ) -> None:
     with connect(own_cluster.address) as client:

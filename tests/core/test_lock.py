@@ -51,12 +51,12 @@ def test_the_other_process_is_named_until_it_is_dead(tmp_path, ending):
     for attempt in range(2):
         with pytest.raises(
             InputError, match=rf"run: is being written by process {other.process.pid} .*Wait"
-        ) as told:
+        ) as reported:
             (
                 alone(tmp_path / "run").__enter__,
                 lambda: refuse_busy(tmp_path / "run"),
             )[attempt]()
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(reported.value)
     other.end(ending)
     with alone(tmp_path / "run"):
         pass

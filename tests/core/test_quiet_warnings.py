@@ -14,7 +14,7 @@ from tests.fakes import FakeModel
 
 
 def test_filters_are_what_they_were_when_the_last_thread_has_left() -> None:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         before = list(warnings.filters)
         second = without_warnings()
@@ -23,11 +23,11 @@ def test_filters_are_what_they_were_when_the_last_thread_has_left() -> None:
             thread.start()
             thread.join()
         warnings.warn("no geotransform", NotGeoreferencedWarning, stacklevel=1)
-        assert not told  # the second one is within
+        assert not reported  # the second one is within
         second.__exit__(None, None, None)
         assert warnings.filters == before
         warnings.warn("no geotransform", NotGeoreferencedWarning, stacklevel=1)
-        assert len(told) == 1
+        assert len(reported) == 1
 
 
 def test_a_scene_with_alpha_and_nodata_is_mapped_without_a_word(tmp_path: Path) -> None:

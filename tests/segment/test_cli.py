@@ -502,12 +502,12 @@ def test_a_model_yaml_that_was_changed_is_refused(work, tmp_path, capsys, key, v
         ["predict", work / "town1" / "scene.tif", "--output", tmp_path / "map"],
     ):
         assert call(*arguments, "--model", tmp_path / "run") == 2
-        told = one_line(capsys.readouterr().err)
-        assert "model.yaml" in told or "the model maps 4 bands" in told
+        reported = one_line(capsys.readouterr().err)
+        assert "model.yaml" in reported or "the model maps 4 bands" in reported
 
 
 def test_defaults_of_commands_are_those_of_the_library():
-    from segment.annotations.cutting import cut_scene
+    from segment.data.cutting import cut_scene
     from segment.mapping.predict import predict_scene
     from segment.training.evaluation import evaluate
 

@@ -45,16 +45,16 @@ def test_random_crops_do_not_go_with_a_split_by_patch():
         load_settings(Config, None, ["data.split=patch", "data.crops=random"])
 
 
-def test_a_model_tells_of_files_by_their_names_alone(tmp_path):
+def test_a_model_names_files_without_their_folders(tmp_path):
     weights = tmp_path / "start.npz"
     weights.write_bytes(b"")
-    told = describe_settings(
+    described = describe_settings(
         load_settings(Config, None, [f"model.encoder_weights={weights}", "training.epochs=7"])
     )
     assert (
-        told["model"]["encoder_weights"] == "start.npz"
-        and told["training"]["epochs"] == 7
-        and "classes" not in told["data"]
+        described["model"]["encoder_weights"] == "start.npz"
+        and described["training"]["epochs"] == 7
+        and "classes" not in described["data"]
     )
 
 

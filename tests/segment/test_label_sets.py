@@ -1,10 +1,12 @@
 """Labels that admit several classes: what they say in losses and in scores, against plain loops."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from keras import ops
 
-from segment.config import LossSettings
+from segment.config import LossName, LossSettings
 from segment.core.labels.classes import IGNORED
 from segment.core.model.calibration import fit_temperature
 from segment.label_sets import LabelSets
@@ -125,7 +127,7 @@ def test_a_collection_of_buildings_alone_teaches_where_there_are_none():
     assert low < 0.05 and high > 0.3
 
 
-@pytest.mark.parametrize("name", ["focal+dice", "cross_entropy", "focal", "dice", "jaccard"])
+@pytest.mark.parametrize("name", get_args(LossName))
 def test_single_classes_are_what_they_are_without_sets_bit_for_bit(name):
     random = np.random.default_rng(1)
     truth = random.choice([0, 1, 2, 3, IGNORED], (2, 8, 8)).astype(np.uint8)

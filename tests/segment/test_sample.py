@@ -119,14 +119,14 @@ def test_colour_alone_does_not_solve_it(whole):
 
 @pytest.mark.heavy
 def test_written_rasters(tmp_path: Path, whole):
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
 
     class Recorded(Silent):
         def advance(self, task: str, done: int, total: int, note: str = "") -> None:
-            told.append((done, total))
+            reported.append((done, total))
 
     folder = write_sample(tmp_path / "town", HEIGHT, WIDTH, seed=1, progress=Recorded())
-    assert told[-1] == (HEIGHT * WIDTH, HEIGHT * WIDTH)
+    assert reported[-1] == (HEIGHT * WIDTH, HEIGHT * WIDTH)
     assert load_class_table(folder / "classes.yaml") == ClassTable(SAMPLE_CLASSES)
     with rasterio.open(folder / "scene.tif") as scene, rasterio.open(folder / "truth.tif") as truth:
         np.testing.assert_array_equal(np.moveaxis(scene.read(), 0, -1), whole[0])

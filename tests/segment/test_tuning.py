@@ -37,7 +37,7 @@ def test_it_finds_settings_for_tiles_and_scores_them_on_validation_where_there_i
     assert "There is no test part" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_a_folder_without_tiles_is_told_at_once(tmp_path, capsys):
+def test_a_folder_without_tiles_is_reported_at_once(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert (
         run(cli.tune.__wrapped__, [str(tmp_path / "empty"), "--output", str(tmp_path / "out")]) == 2
@@ -46,7 +46,9 @@ def test_a_folder_without_tiles_is_told_at_once(tmp_path, capsys):
 
 
 @pytest.mark.heavy
-def test_a_cluster_that_is_none_is_told_before_anything_is_written(tile_folder, tmp_path, capsys):
+def test_a_cluster_that_is_none_is_reported_before_anything_is_written(
+    tile_folder, tmp_path, capsys
+):
     pytest.importorskip("distributed")
     arguments = [tile_folder(), "--output", tmp_path / "out", "--cluster", "nowhere"]
     assert run(cli.tune.__wrapped__, [*map(str, arguments)]) == 2

@@ -183,14 +183,16 @@ def _add_heat(
     # Shown while Keras starts, which takes a while.
     job.result = replace(labelled, seen=seen, computing=True)
     try:
-        heat_map = models.load_grad_cam(model).look(pixels, labelled.predictions[0].labels[0][0])
+        heat_map = models.load_grad_cam(model).heat_map(
+            pixels, labelled.predictions[0].labels[0][0]
+        )
     except InputError:  # the model has no convolution
         return replace(labelled, seen=seen)
-    write_picture(heat, _lay_heat_over(shown, heat_map))
+    write_picture(heat, _overlay_heat(shown, heat_map))
     return replace(labelled, seen=seen, heat=heat)
 
 
-def _lay_heat_over(shown: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _overlay_heat(shown: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     from matplotlib import colormaps
 
     height, width = shown.shape[:2]

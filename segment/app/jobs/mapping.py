@@ -77,7 +77,7 @@ class Settings:
             InputError: If it is neither.
         """
         if not isinstance(self.nodata, str):
-            raise InputError(f"nodata: {self.nodata!r} is no text. Write e.g. 0 or 0-3.")
+            raise InputError(f"nodata: {self.nodata!r} is not text. Write e.g. 0 or 0-3.")
         return parse_nodata(self.nodata.strip() or None)
 
 

@@ -48,7 +48,7 @@ def make_map_tab(models: OfferedModels, jobs: Jobs, samples: dict[str, Path]) ->
     with gradio.Row():
         with gradio.Column(scale=1, min_width=300):
             scene = make_upload("Scene: GeoTIFF, PNG or JPEG", "single")
-            gradio.HTML('<p class="note">Or a sample scene, with its truth:</p>')
+            gradio.HTML('<p class="note">Or a sample scene, with its reference:</p>')
             choices = make_samples({name: place / "icon.jpg" for name, place in samples.items()})
             model = make_model(models, "segment")
             with gradio.Accordion("Settings", open=False):

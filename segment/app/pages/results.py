@@ -160,7 +160,7 @@ def _show_scores(report: dict[str, Any]) -> str:
         )
     )
     return show_table(
-        "Scores against the truth", ("Class", "Jaccard", "Boundary Jaccard", "F1"), rows
+        "Scores against the reference", ("Class", "Jaccard", "Boundary Jaccard", "F1"), rows
     )
 
 

@@ -137,7 +137,7 @@ def admit(
         )
     driver, ending = _find_format(real, name)
     folder.mkdir(parents=True, exist_ok=True)
-    admitted = folder / f"{_tame(name)}{ending}"
+    admitted = folder / f"{_safe_name(name)}{ending}"
     try:
         os.link(real, admitted)
     except OSError:  # another disk, or a file system without links
@@ -176,7 +176,7 @@ def _find_format(file: Path, name: str) -> tuple[str, str]:
     )
 
 
-def _tame(name: str) -> str:
+def _safe_name(name: str) -> str:
     """Letters, digits, points and dashes of a file name without its ending, at most 120 bytes.
 
     Outputs are named after it.

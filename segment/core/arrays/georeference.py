@@ -35,7 +35,7 @@ def parse_transform(transform: Any, name: str = "image") -> Any:
             return parsed
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name}: transform is no affine transform. Received {quoted(transform, 80)}."
+            f"{name}: transform is not an affine transform. Received {quoted(transform, 80)}."
             f" {_TRANSFORM}"
         ) from error
     raise InputError(

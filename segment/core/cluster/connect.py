@@ -104,7 +104,7 @@ def _open_client(place: Any) -> tuple["Client | None", str]:
     client = Client.__new__(Client)  # in two steps, so that it can be closed if __init__ fails
     try:
         if isinstance(place, str):
-            _greet(place)
+            _check_scheduler(place)
         client.__init__(place, timeout=_PATIENCE, set_as_default=False)
     except BaseException as error:
         with suppress(Exception):
@@ -116,7 +116,7 @@ def _open_client(place: Any) -> tuple["Client | None", str]:
     return client, ""
 
 
-def _greet(address: str) -> None:
+def _check_scheduler(address: str) -> None:
     """Raises an error if there is no scheduler, for which Dask's client would wait forever.
 
     It is an InputError if the address needs certificates, and Dask has none.

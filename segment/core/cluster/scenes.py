@@ -16,9 +16,9 @@ from typing import Generic, TypeVar
 from segment.core.choices import Runtime
 from segment.core.cluster.assembly import Assembly
 from segment.core.cluster.block_job import BlockJob
+from segment.core.cluster.block_progress import BlockProgress
 from segment.core.cluster.common_runtime import choose_common_runtime
 from segment.core.cluster.connect import connect
-from segment.core.cluster.pace import Pace
 from segment.core.cluster.planning import Planning
 from segment.core.cluster.scene_job import ClusterModel, Done, SceneJob
 from segment.core.cluster.tasks import BlockTask, compute_blocks
@@ -101,7 +101,7 @@ class _Scenes(Generic[R]):
 
     def __init__(self, workers: Workers, planning: Planning[R], progress: Progress):
         self._workers, self._planning, self._progress = workers, planning, progress
-        self._pace = Pace(progress, workers)
+        self._progress_of_blocks = BlockProgress(progress, workers)
         self._finished, self._keeps, self._is_begun = 0, True, False
         self._scenes: dict[Path, _Scene[R]] = {}  # by the folder of their blocks
         self._settled: deque[Done[R]] = deque()  # without blocks to compute
@@ -145,7 +145,7 @@ class _Scenes(Generic[R]):
                     if task:
                         self._count(task)
                     yield from self._results()
-            self._pace.end()
+            self._progress_of_blocks.end()
         yield from self._results(everything=True)
 
     def _kept(self) -> str:
@@ -184,7 +184,7 @@ class _Scenes(Generic[R]):
             scene.lost.append(task)
         else:
             self._finished += 1
-        self._pace.add(task.block, self._planning.expected_blocks)
+        self._progress_of_blocks.add(task.block, self._planning.expected_blocks)
         if not scene.left:
             seconds = time.monotonic() - scene.started
             self._assembly.add(partial(self._assemble, task.job.folder, seconds))

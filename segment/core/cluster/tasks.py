@@ -103,7 +103,7 @@ class _Window:
                 if (task := self._sent.pop(future, None))
             ]
             for future, task in batch:
-                is_finished = self._settle(future, task)
+                is_finished = self._record_outcome(future, task)
                 future.release()  # else Dask computes it again when its worker dies
                 if is_finished or task.is_given_up:
                     yield task
@@ -184,7 +184,7 @@ class _Window:
         self._measured = now
         self._seconds = seconds if self._seconds is None else 0.8 * self._seconds + 0.2 * seconds
 
-    def _settle(self, future: "Future[None]", task: BlockTask) -> bool:
+    def _record_outcome(self, future: "Future[None]", task: BlockTask) -> bool:
         """Records what went wrong with a block, if anything; returns whether it is finished."""
         from distributed import KilledWorker
 

@@ -50,7 +50,8 @@ def model_folder(model: Path | str) -> Path:
     folder = _download(name, parts["name"], parts["revision"])
     if not (folder / INFO_FILE).is_file():
         raise InputError(
-            f"{name}: holds no {INFO_FILE}, so it is no model of this toolkit. Give another model."
+            f"{name}: holds no {INFO_FILE}, so it is not a model of this toolkit. Give another"
+            " model."
         )
     return folder
 

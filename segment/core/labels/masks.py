@@ -16,8 +16,11 @@ from segment.core.labels.label_reader import LabelReader
 from segment.core.labels.nearest_pixels import NearestPixels
 from segment.core.raster.nodata import is_nodata
 from segment.core.raster.reader import Raster
+from segment.core.raster.sources import SUFFIXES as RASTERS
 from segment.core.raster.sources import Source
 
+SUFFIXES = (*RASTERS, ".gif")
+"""Endings of masks that are found in folders; those of some data sets are GIF pictures."""
 _PICTURES = ("PNG", "GIF", "BMP", "GPKG", "MBTiles")  # GDAL's names of formats
 _PICTURE_FILES = ([".png"], [".gif"], [".bmp"])
 

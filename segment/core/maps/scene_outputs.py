@@ -86,7 +86,7 @@ class SceneOutputs(ABC):
             return None
         return report if same else None
 
-    def spare(self, inputs: Sequence[Path | str | None]) -> None:
+    def refuse_inputs(self, inputs: Sequence[Path | str | None]) -> None:
         """Checks that no output would replace an input.
 
         Args:

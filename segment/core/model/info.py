@@ -200,7 +200,7 @@ class ModelInfo(Settings):
         maps = self.labels.label_maps.values() if self.labels else ()
         named = {name for one in maps for classes in one.values() for name in classes}
         if named and (unknown := named - set(self.class_table.names)):
-            raise ValueError(f"labels.label_maps: {min(unknown)} is no class of the model")
+            raise ValueError(f"labels.label_maps: {min(unknown)} is not a class of the model")
         return self
 
     def require_task(self, task: str) -> None:

@@ -201,7 +201,7 @@ def _storage(reference: Any) -> Storage:
         raise ValueError("its pickle is broken")
     module, _, name = dtype.name.partition(" ")
     if module != "torch" or name not in DTYPES or not _all_counts([count]):
-        raise ValueError(f"it holds {dtype.name.replace(' ', '.')[:60]!r}, which are no weights")
+        raise ValueError(f"it holds {dtype.name.replace(' ', '.')[:60]!r}, which are not weights")
     return Storage(key, name, count)
 
 

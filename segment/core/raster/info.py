@@ -140,7 +140,8 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
     if len({*bands}) > 1 and all(colors[band - 1].name == "palette" for band in bands):
         raise InputError(
             f"{path}: bands {listed(bands)} have a palette each, like the frames of an animation,"
-            " and are no colours of one picture. Save one: gdal_translate -b 1 -expand rgb IN OUT"
+            " and are not the colours of one picture. Save one: gdal_translate -b 1 -expand rgb IN"
+            " OUT"
         )
 
 

@@ -97,7 +97,7 @@ def write_overlay(
         valid = indices != IGNORED
         shown = displayable(photograph, valid)
         shown[~valid] = _NODATA_GREY
-        picture = lay_over(shown, indices, class_table)
+        picture = overlay_classes(shown, indices, class_table)
         legend = drawn.result()
     canvas = np.full((height + len(legend), legend.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = picture
@@ -170,7 +170,7 @@ def _read_indices(
     return class_table.indices(values)
 
 
-def lay_over(
+def overlay_classes(
     photograph: NDArray[np.uint8], indices: NDArray[np.uint8], class_table: ClassTable
 ) -> NDArray[np.uint8]:
     """Tints a picture with the colours of classes, whose boundaries are in full colour.

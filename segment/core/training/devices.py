@@ -67,7 +67,7 @@ class Devices:
             its.trainable = ours.trainable
         return model
 
-    def bring_back(self, model: keras.Model, network: keras.Model) -> None:
+    def copy_back(self, model: keras.Model, network: keras.Model) -> None:
         """Copies what a model has learned into the network.
 
         Args:

@@ -78,7 +78,7 @@ def fit(training: Training, session: Session[Any], clock: Clock = time.monotonic
             epoch = dataset.epoch = len(history)
             steps = _Steps(session, epoch, settings.epochs, len(dataset))
             loss = devices.fit(model, dataset, epoch, steps)
-            devices.bring_back(model, network)
+            devices.copy_back(model, network)
             row = {
                 "epoch": epoch + 1.0,
                 "loss": loss,
@@ -105,7 +105,7 @@ def fit(training: Training, session: Session[Any], clock: Clock = time.monotonic
             )
         # as Keras ends a training: the next phase starts from the moving average, if there is one
         model.optimizer.finalize_variable_values(model.trainable_variables)
-        devices.bring_back(model, network)
+        devices.copy_back(model, network)
     dataset.epoch = len(history)
     if board:
         board.on_train_end()

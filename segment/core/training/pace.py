@@ -62,7 +62,7 @@ def measure_pace(
         model = compile_phase(network, training.loss, phase, settings, steps, devices)
         seconds = _time_steps(model, training.dataset, devices, settings.minutes, clock)
         step += seconds * phase.epochs / settings.epochs
-        devices.bring_back(model, network)
+        devices.copy_back(model, network)
     validation = _time_validation(training, settings.minutes, clock)
     ended = clock()
     for variable, value in zip(network.variables, before, strict=True):

@@ -39,7 +39,7 @@ class Unfit(Exception):
     """This worker cannot train for the study; the message says why."""
 
 
-class Recalled(Exception):
+class Cancelled(Exception):
     """Ends a training that nobody waits for any more."""
 
 
@@ -167,10 +167,10 @@ def _train_for(job: TuningJob) -> None:
 
 
 def _require_interest(worker: "Worker", key: Any) -> None:
-    """Raises Recalled if the command has ended, or the worker is closing."""
+    """Raises Cancelled if the command has ended, or the worker is closing."""
     task, is_ending = worker.state.tasks.get(key), worker.status.name in _ENDING
     if task is None or task.state == "cancelled" or is_ending:
-        raise Recalled
+        raise Cancelled
 
 
 def tune_on_workers(client: "Client", address: str, job: TuningJob, monitor: Monitor) -> None:

@@ -15,8 +15,7 @@ from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.labels.mask_values import count_values
 from segment.core.labels.masks import Mask
 from segment.core.progress import Progress
-from segment.data.pairs.pair import Pair
-from segment.data.tiles import grid_notes
+from segment.data.pairs.pair import Pair, grid_notes
 
 _SHARES = 40  # kept for each mask, of its most frequent values
 # values that are distinguished: masks in JPEG or floating point may have millions
@@ -40,7 +39,7 @@ class MaskCensus:
         masks: Number of masks.
         lossy: Number of masks whose compression changes values (JPEG).
         color_tables: Colour tables of palette pictures, by their bytes, eight at most.
-        legends: Colour tables of class rasters, likewise.
+        legends: Colour tables of class rasters, by their bytes, eight at most.
         groups: Up to nine values of each group of one-band masks.
         shown: Sets of at most three values, each with a mask that holds exactly these, apart from
             nodata.

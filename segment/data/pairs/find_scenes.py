@@ -13,9 +13,9 @@ from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.core.inputs.named_scenes import find_sources
 from segment.core.labels.classes import ClassTable, load_class_table
+from segment.core.labels.masks import SUFFIXES
 from segment.core.raster.opening import read_info
 from segment.core.raster.reader import Raster
-from segment.core.raster.sources import SUFFIXES
 from segment.data.pairs.pair import Pair, SceneReading
 from segment.label_settings import LabelSettings, SceneSettings
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from segment.annotations.label_layers import LabelLayers
 from segment.core.errors import InputError, counted
-from segment.core.labels.alignment import ALIGNED, Alignment
+from segment.core.labels.alignment import ALIGNED, Alignment, summarise
 from segment.core.labels.masks import Mask, open_mask
 from segment.core.raster.info import RasterInfo
 from segment.core.raster.nodata import Nodata
+from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source, as_source
 from segment.core.splits import Part
@@ -96,3 +97,16 @@ def require_alike(pairs: Sequence[Pair]) -> None:
                 f" {first.image} has {first.info.bands} of {first.info.dtype}. Export all"
                 " collections alike, or leave one out."
             )
+
+
+def grid_notes(pairs: Sequence[Pair]) -> list[str]:
+    """Returns notes on the orientation of images and the alignment of masks.
+
+    Args:
+        pairs: Images and masks.
+
+    Returns:
+        A line for each kind of note.
+    """
+    turned = summarise_turned([(pair.image, pair.info.orientation) for pair in pairs])
+    return [*turned, *summarise([(pair.mask, pair.alignment) for pair in pairs])]

@@ -38,7 +38,7 @@ class BlockSplit:
 
 @dataclass(frozen=True)
 class _Tiles:
-    """What the divisions of some tiles are judged by.
+    """Criteria by which divisions of tiles are compared.
 
     Attributes:
         pixels: Labelled pixels of each class in each tile, (tiles, classes) int64.

@@ -98,7 +98,7 @@ def test_folders_of_parts_have_other_names_too(tmp_path, names):
     assert all(f"folder {n} is read as {p}" in said for n, p in parts.items() if n != p)
 
 
-def test_two_folders_of_one_part_both_count_and_are_told(tmp_path):
+def test_two_folders_of_one_part_both_count_and_are_reported(tmp_path):
     touch(
         tmp_path, "train/a/1.png", "train/b/2.png", "Train/a/3.png", "val/a/4.png", "valid/b/5.png"
     )
@@ -401,7 +401,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_faults_of_data_are_told_in_one_line(tmp_path, case):
+def test_faults_of_data_are_reported_in_one_line(tmp_path, case):
     make, settings, words = FAULTS[case]
     with pytest.raises(InputError) as caught:
         find_images([make(tmp_path)], DataSettings.model_validate(settings))

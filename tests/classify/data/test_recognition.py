@@ -34,10 +34,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def scores(data: Path, run: Path, **options: object) -> tuple[dict, list[str]]:
-    told = Lines()
-    found = evaluate([data], run, progress=told, **options).report
+    reported = Lines()
+    found = evaluate([data], run, progress=reported, **options).report
     shown = ("scored pixels", "has no record")
-    return found, [line for line in told.lines if any(words in line for words in shown)]
+    return found, [line for line in reported.lines if any(words in line for words in shown)]
 
 
 def test_pixels_are_counted_by_what_the_training_did_with_them(trained, tmp_path):
@@ -123,14 +123,16 @@ def test_a_run_remembers_what_its_weights_learned_from_and_old_ones_do_not_say(
     (tmp_path / "old" / RECORD_FILE).unlink()
     report, lines = scores(data, tmp_path / "old")
     assert report["trained_on"] is None and len(lines) == 1
-    told = Lines()
+    reported = Lines()
     train(
         tmp_path / "new",
         tmp_path / "third",
         config(f"model.weights={tmp_path / 'old' / 'model.keras'}"),
-        progress=told,
+        progress=reported,
     )
-    assert [line for line in told.lines if "old has no record of what it was trained on" in line]
+    assert [
+        line for line in reported.lines if "old has no record of what it was trained on" in line
+    ]
 
 
 @pytest.mark.skipif(not RSSCN7.is_dir(), reason="RSSCN7 is not here")

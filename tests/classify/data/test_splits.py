@@ -45,7 +45,7 @@ def test_the_split_depends_on_the_seed_and_not_on_the_order():
     assert split_images(everything, 0.2, 0.2, 0) != split_images(everything, 0.2, 0.2, 1)
 
 
-def test_validation_is_drawn_anew_and_the_test_stays():
+def test_validation_is_drawn_again_and_the_test_stays():
     everything = images(30, 0) + images(30, 1) + images(3, 2)
     splits = [split_images(everything, 0.2, 0.2, 0, val_seed) for val_seed in (None, 1, 2)]
     assert all(split["test"] == splits[0]["test"] for split in splits)

@@ -43,14 +43,16 @@ def test_statistics_are_of_the_training_images_alone(tmp_path):
         image(write_raster(tmp_path / f"{n}.png", np.full((20, 30, 3), v, np.uint8)))
         for n, v in values.items()
     )
-    told = []
-    found = survey(parts([a, b], [c], [d]), DataSettings(), OFF, lambda *step: told.append(step))
+    reported = []
+    found = survey(
+        parts([a, b], [c], [d]), DataSettings(), OFF, lambda *step: reported.append(step)
+    )
     statistics = found.statistics
     np.testing.assert_allclose([statistics.mean, statistics.deviation], [[15] * 3, [5] * 3])
     assert (statistics.count, statistics.dtype, statistics.bands) == (1200, "uint8", 3)
     assert found.parts == parts([a, b], [c], [d]) and found.unreadable == {}
     assert (found.bands.numbers, found.bands.file_bands, found.bands.rgb) == (None, 3, (0, 1, 2))
-    assert told == [(done, 4) for done in (1, 2, 3, 4)]
+    assert reported == [(done, 4) for done in (1, 2, 3, 4)]
 
 
 def test_images_may_differ_in_size(tmp_path):
@@ -76,7 +78,7 @@ def test_an_image_that_cannot_be_read_is_refused_or_left_out(tmp_path, broken):
     assert found.statistics.count == survey(parts(good), DataSettings(), OFF).statistics.count
 
 
-def test_how_many_more_cannot_be_read_is_told(tmp_path):
+def test_how_many_more_cannot_be_read_is_reported(tmp_path):
     bad = [truncated(tmp_path / f"bad{number}.png") for number in range(3)]
     good = write(tmp_path, "a.png", 0)
     with pytest.raises(InputError, match=r"bad0\.png.* 2 more cannot be used\."):
@@ -266,7 +268,7 @@ def test_statistics_are_of_preprocessed_pixels(tmp_path):
     )
 
 
-def test_what_cannot_be_preprocessed_is_told_with_its_file(tmp_path):
+def test_what_cannot_be_preprocessed_is_reported_with_its_file(tmp_path):
     floats = [write(tmp_path, f"{seed}.tif", seed, dtype="float32") for seed in range(2)]
     with pytest.raises(InputError, match=r"0\.tif: data.preprocess.clahe: .*pixels are float32"):
         survey(parts(floats), DataSettings(), PreprocessSettings(clahe=2))

@@ -23,7 +23,7 @@ def counts(data: TrainingData) -> dict[str, int]:
     return {part: len(images) for part, images in data.parts.items()}
 
 
-def test_the_split_is_told_with_what_each_class_has(class_folders):
+def test_the_split_is_reported_with_what_each_class_has(class_folders):
     lines = Lines()
     data = prepare(
         class_folders(20, river=40),
@@ -39,7 +39,7 @@ def test_the_split_is_told_with_what_each_class_has(class_folders):
     ]
 
 
-def test_of_many_classes_the_largest_are_told(class_folders):
+def test_of_many_classes_the_largest_are_reported(class_folders):
     lines = Lines()
     prepare(class_folders(3, classes=tuple("abcdefghij"), j=6), progress=lines)
     assert lines.lines[0].endswith(": j 4, a 2, b 2, c 2, d 2, e 2, f 2, g 2 and 2 more classes")
@@ -73,9 +73,9 @@ def test_duplicates_across_the_split_are_named(doubled):
     lines = Lines()
     data = prepare(doubled, progress=lines)
     assert counts(data) == {"train": 12, "val": 8, "test": 7}
-    told = [line for line in lines.lines if "is the same as" in line]
-    assert len(told) == 3 and all(line.startswith(f"warning: {doubled}") for line in told)
-    assert "train/river/2.png (train)" in told[2] and "copy2.png (test)" in told[2]
+    reported = [line for line in lines.lines if "is the same as" in line]
+    assert len(reported) == 3 and all(line.startswith(f"warning: {doubled}") for line in reported)
+    assert "train/river/2.png (train)" in reported[2] and "copy2.png (test)" in reported[2]
     assert any(
         line.startswith("warning: 3 images that a later part holds too: scores are too good")
         for line in lines.lines
@@ -111,9 +111,9 @@ def test_of_what_is_left_out_the_first_are_named(tmp_path):
         (root / "train" / "field" / f"{number}.png").write_bytes(b"")
     lines = Lines()
     data = prepare(root, settings=["data.unreadable=skip"], progress=lines)
-    told = [line for line in lines.lines if line.startswith("warning: left out")]
-    assert len(told) == 6 and told[-1] == "warning: left out: 2 more, see report.json"
-    assert all(f"{number}.png" in line for number, line in enumerate(told[:5]))
+    reported = [line for line in lines.lines if line.startswith("warning: left out")]
+    assert len(reported) == 6 and reported[-1] == "warning: left out: 2 more, see report.json"
+    assert all(f"{number}.png" in line for number, line in enumerate(reported[:5]))
     assert counts(data)["train"] == 13 and len(data.survey.unreadable) == 7
 
 
@@ -158,7 +158,7 @@ def test_several_labels_from_a_csv(labels_csv):
     assert {image.labels for image in data.parts["val"]} == {(), (0,), (1,), (0, 1)}
 
 
-def test_the_fingerprint_tells_data_and_split_apart(tmp_path, class_folders):
+def test_the_fingerprint_distinguishes_data_and_split(tmp_path, class_folders):
     root = class_folders(10)
     original = prepare(root).fingerprint
     shutil.copytree(root, tmp_path / "elsewhere" / "data")

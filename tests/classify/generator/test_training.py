@@ -553,7 +553,7 @@ def one_line(capsys) -> str:
         (["fill", "{run}", "{data}", "--output", "{judge}"], ["--overwrite"]),
         (
             ["fill", "{run}", "{data}", "--output", "{judge}", "--overwrite"],
-            ["which is no earlier output"],
+            ["which is not an earlier output"],
         ),
         (["fill", "{run}", "nowhere", "--output", "new"], ["nowhere", "no such path"]),
         (

@@ -33,7 +33,7 @@ from segment.core.progress import Silent
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.core.reports import map_pictures
-from segment.core.reports.map_pictures import lay_over
+from segment.core.reports.map_pictures import overlay_classes
 from tests.conftest import write_raster
 from tests.fakes import COLORS, NAMES, FakeModel
 
@@ -236,10 +236,10 @@ def test_nodata_and_alpha_cells_have_no_label(tmp_path: Path) -> None:
     pixels[16:23, 16:32] = STEP  # seven rows of sixteen are not
     pixels[32:, 48:] = 0  # the small cell in the corner, whose window holds more
     expected[1, 1] = expected[2, 3] = 255
-    for name, options, told in (("declared", {"nodata": 0}, None), ("told", {}, 0)):
+    for name, options, missing in (("declared", {"nodata": 0}, None), ("given", {}, 0)):
         scene = write_raster(tmp_path / name / "town.tif", pixels, **options)
         model = FakeLabeller(batches=(1, 1))
-        result = label_scene(scene, model, tmp_path / name, grid=EDGE, nodata=told)
+        result = label_scene(scene, model, tmp_path / name, grid=EDGE, nodata=missing)
         found = read(result)
         np.testing.assert_array_equal(found == 255, expected == 255)
         np.testing.assert_array_equal(found[:2, 1:3], expected[:2, 1:3])
@@ -606,7 +606,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         label_scene(scene, one, grey16, grid=EDGE)
 
 
-def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
+def test_existing_outputs_are_kept_without_overwrite(tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "town.tif", scene_of_cells(37, 53)[0])
     out = tmp_path / "out"
     first = label_scene(scene, FakeLabeller(), out, grid=EDGE)
@@ -671,9 +671,9 @@ def test_the_overlay_shows_the_cells_over_the_scene(
 
     def watched(photograph: np.ndarray, indices: np.ndarray, table: ClassTable) -> np.ndarray:
         seen.extend((photograph, indices))
-        return lay_over(photograph, indices, table)
+        return overlay_classes(photograph, indices, table)
 
-    monkeypatch.setattr(map_pictures, "lay_over", watched)
+    monkeypatch.setattr(map_pictures, "overlay_classes", watched)
     result = label_scene(scene, model, tmp_path, grid=EDGE)
     photograph, indices = seen
     height, width = indices.shape

@@ -49,19 +49,19 @@ def model_info(
 def test_answers_come_in_the_order_of_the_images_from_several_threads(tmp_path):
     images = [LabelledImage(Path(f"{value}.png"), (0,), None, "a") for value in range(50)]
     pixels = ImagePixels(lambda path: np.full((32, 32, 3), int(path.stem), np.uint8), megabytes=0)
-    told, threads = [], set()
+    reported, threads = [], set()
 
     def predict(batch: np.ndarray) -> np.ndarray:
         threads.add(threading.get_ident())
         return batch[:, 0, 0, :2].astype(np.float64)
 
     progress = Silent()
-    progress.advance = lambda task, done, total, note="": told.append((task, done, total))
+    progress.advance = lambda task, done, total, note="": reported.append((task, done, total))
     answers = predict_dataset(predict, ImageDataset(images, pixels, 2, 32, 4), progress, workers=3)
     assert answers.dtype == np.float32 and answers.tolist() == [
         [value, value] for value in range(50)
     ]
-    assert told == [("scoring", done, 13) for done in range(1, 14)]
+    assert reported == [("scoring", done, 13) for done in range(1, 14)]
     assert threading.get_ident() not in threads
 
 

@@ -103,10 +103,10 @@ def test_training_it_takes_a_setting_and_networks_are_compared_with_it(tmp_path)
         assert report["baseline"] == ({} if kind == "pca" else {"val": 1.0, "test": 1.0})
         if kind == "pca":
             assert run.test.report["accuracy"] == 1.0
-    (told,) = classify.predict_images(
+    (reported,) = classify.predict_images(
         [tmp_path / "data" / "dark" / "0.png"], tmp_path / "pca", top=1
     )
-    assert told.labels[0][0] == "dark"
+    assert reported.labels[0][0] == "dark"
     classify.export_model(tmp_path / "pca")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     components, exported = (

@@ -44,8 +44,8 @@ def test_the_test_of_the_training_is_found_again_and_scores_the_same(trained, tm
     for part, expected in (("test", report["test"]), ("val", report)):
         found = evaluate(data, run, tmp_path / part, part=part, batch_size=8).report
         assert found == {key: expected[key] for key in found}
-        told = json.loads((tmp_path / part / "report.json").read_text())
-        assert told == found | {"runtime": load_model(run).runtime, "augment": False}
+        reported = json.loads((tmp_path / part / "report.json").read_text())
+        assert reported == found | {"runtime": load_model(run).runtime, "augment": False}
     assert {p.name for p in (tmp_path / "test").iterdir()} == {"report.json", "report.html"}
     page = (tmp_path / "test" / "report.html").read_text()
     assert page.count("data:image/png;base64") >= 5 and "http" not in page
@@ -137,7 +137,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(trained, tmp_path, fault):
+def test_what_does_not_fit_is_reported_in_a_line_and_leaves_nothing_behind(
+    trained, tmp_path, fault
+):
     make, part, words = FAULTS[fault]
     with pytest.raises(InputError) as error:
         evaluate([make(tmp_path / "data")], trained[1], tmp_path / "new" / "scores", part=part)

@@ -98,7 +98,7 @@ def test_bars_are_sorted(classes):
 def test_a_class_that_occurs_nowhere_has_no_bar():
     figure = plot_per_class(score([[1, 0, 0]], [[0.9, 0.1, 0.0]], ["a", "b_$c$", "d"]))
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["in neither truth nor answers"] * 2 + [
+    assert [text.get_text() for text in axes.texts] == ["in neither reference nor answers"] * 2 + [
         "1.00"
     ]
 

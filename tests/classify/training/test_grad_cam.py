@@ -48,15 +48,15 @@ def test_heat_is_the_gradient_of_the_label_times_the_maps(tmp_path, dense_units)
             score = logits[0, index]
         weights = tape.gradient(score, maps).numpy()[0].mean(axis=(0, 1))
         expected = np.maximum(maps.numpy()[0] @ weights, 0)
-        found = GradCam(tmp_path / "model").look(pixels, label)
+        found = GradCam(tmp_path / "model").heat_map(pixels, label)
         assert found.shape == (8, 8) and found.dtype == np.float32
         np.testing.assert_allclose(found, expected / max(expected.max(), 1e-12), atol=1e-4)
 
 
-def test_what_has_no_view_is_told(tmp_path):
+def test_what_has_no_view_is_reported(tmp_path):
     write_model(tmp_path / "flat", 0, convolution=False)
     with pytest.raises(InputError, match="needs a convolution"):
         GradCam(tmp_path / "flat")
     write_model(tmp_path / "model", 0)
     with pytest.raises(InputError, match="no label .d.. Choose one of a, b, c"):
-        GradCam(tmp_path / "model").look(np.zeros((32, 32, 3), np.uint8), "d")
+        GradCam(tmp_path / "model").heat_map(np.zeros((32, 32, 3), np.uint8), "d")

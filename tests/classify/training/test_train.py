@@ -158,7 +158,7 @@ def test_a_run_is_not_replaced_unless_asked_to(finished, tmp_path, no_pictures):
         train(data, output, config())
     shutil.copytree(output, tmp_path / "run")
     assert len(train(data, tmp_path / "run", config(), overwrite=True).history) == 1
-    with pytest.raises(InputError, match="no earlier output"):
+    with pytest.raises(InputError, match="not an earlier output"):
         train(data, data, config(), overwrite=True)
     assert len(list(data.rglob("*.png"))) == 84
 
@@ -599,7 +599,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_does_not_fit_is_told_in_a_line_and_leaves_nothing_behind(
+def test_what_does_not_fit_is_reported_in_a_line_and_leaves_nothing_behind(
     tmp_path, monkeypatch, fault
 ):
     spoil, settings, words = FAULTS[fault]

@@ -76,8 +76,8 @@ def test_a_signal_is_heard_wherever_it_arrives(tmp_path, capsys, place, number):
     began = time.monotonic()
     assert run(work, []) == 2
     assert time.monotonic() - began < 8 and not list(tmp_path.iterdir())
-    told = capsys.readouterr().err.strip()
-    assert told.endswith("stopped. Nothing half-written was kept.") and "\n" not in told
+    reported = capsys.readouterr().err.strip()
+    assert reported.endswith("stopped. Nothing half-written was kept.") and "\n" not in reported
     assert (sys.unraisablehook, signal.getsignal(signal.SIGTERM)) == (hook, handler)
 
 

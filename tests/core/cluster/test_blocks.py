@@ -50,7 +50,7 @@ def test_a_block_is_given_up_after_three_failures_or_too_many_lost_workers():
 
 
 @pytest.mark.heavy
-def test_block_files_are_read_by_rows_and_told_from_broken_ones(tmp_path):
+def test_block_files_are_read_by_rows_and_distinguished_from_broken_ones(tmp_path):
     path = block_path(tmp_path, Block(3, 4, 0, 7, 0, 5))
     classes, confidence = (
         np.arange(35, dtype=np.uint8).reshape(7, 5),

@@ -41,7 +41,7 @@ def test_a_model_yaml_that_was_cut_or_changed_is_refused(tmp_path, text, words):
     assert "\n" not in str(error.value)
 
 
-def test_a_model_yaml_that_tells_of_no_preprocessing_means_none(tmp_path):
+def test_a_model_yaml_without_preprocessing_means_none(tmp_path):
     content = describe()
     del content["preprocess"]
     (tmp_path / MODEL_FILE).touch()

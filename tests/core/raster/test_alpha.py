@@ -250,7 +250,7 @@ def test_a_folder_decides_together(tmp_path):
             assert raster.bands == (1, 2, 3)
 
 
-def test_a_damaged_file_is_told_as_before(tmp_path):
+def test_a_damaged_file_is_reported_as_before(tmp_path):
     path = rgb_and(tmp_path / "a.png", infrared(256))
     path.write_bytes(path.read_bytes()[:20_000])
     with open_raster(path) as raster:

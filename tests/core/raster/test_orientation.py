@@ -9,14 +9,15 @@ import rasterio
 from PIL import Image, ImageOps
 
 from classify.data.pixels import file_notes, read_image
-from segment.annotations.cutting import cut_scene
 from segment.core.errors import InputError
 from segment.core.labels.alignment import ALIGNED, align
 from segment.core.labels.masks import open_mask
 from segment.core.raster.opening import open_raster
 from segment.core.raster.orientation import UPRIGHT, Orientation, read_orientation
 from segment.core.raster.reduced import read_reduced
-from segment.data.tiles import find_pairs, grid_notes
+from segment.data.cutting import cut_scene
+from segment.data.pairs.pair import grid_notes
+from segment.data.tiles import find_pairs
 from segment.mapping.predict import predict_scene
 from tests.fakes import PlaceModel
 

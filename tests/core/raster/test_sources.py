@@ -207,7 +207,7 @@ def test_folders_below_are_each_given_once(tree):
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.tif", b"\xff\xfe.tif", b"folder\xe9/a.tif"])
-def test_a_path_that_is_not_utf8_is_told_in_one_line(tmp_path, name):
+def test_a_path_that_is_not_utf8_is_reported_in_one_line(tmp_path, name):
     path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
     write_raster(tmp_path / "a.tif", np.ones((8, 8, 3), np.uint8))
     path.parent.mkdir(exist_ok=True)
@@ -230,8 +230,8 @@ def test_a_folder_with_such_a_name_is_done_but_for_it(tmp_path, capsys):
         write_raster(tmp_path / "a b.tif", pixels).rename(tmp_path / os.fsdecode(name))
     scenes, maps = str(tmp_path), tmp_path / "maps"
     assert run(predict.__wrapped__, [scenes, "--output", str(maps), "--quiet"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 2 and "caf\\xe9.tif: path is not UTF-8" in told[0]
+    reported = capsys.readouterr().err.splitlines()
+    assert len(reported) == 2 and "caf\\xe9.tif: path is not UTF-8" in reported[0]
     assert sorted(file.name for file in maps.glob("*_classes.tif")) == [
         "a_classes.tif",
         "line\nbreak #?[x]_classes.tif",

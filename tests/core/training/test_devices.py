@@ -132,9 +132,9 @@ def test_each_machine_sees_its_part_of_all_that_a_batch_holds():
     )
 
 
-@pytest.mark.parametrize("told", ["two", "0", "-1"])
-def test_a_number_of_machines_that_is_none_is_refused(monkeypatch, told):
-    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", told)
+@pytest.mark.parametrize("given", ["two", "0", "-1"])
+def test_a_number_of_machines_that_is_none_is_refused(monkeypatch, given):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", given)
     with pytest.raises(InputError, match="a number of machines"):
         take_devices(TrainingSettings())
 

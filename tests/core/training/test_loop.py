@@ -205,7 +205,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         Attempt(tmp_path, network=other).fit(1, 2, resume=True)
 
 
-def test_what_is_not_finite_is_told(tmp_path):
+def test_what_is_not_finite_is_reported(tmp_path):
     training = Attempt(tmp_path, scores=[0.5, float("nan")])
     with pytest.raises(
         InputError,

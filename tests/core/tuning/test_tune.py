@@ -99,8 +99,8 @@ def study_of(output: Path, name: str = "tuning") -> optuna.Study:
 
 @pytest.mark.slow
 def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_path):
-    told, output = Lines(), tmp_path / "out" / "tuning"
-    found = tune(TASK, output, SPACE, Search(trials=14, confirmations=2), told)
+    reported, output = Lines(), tmp_path / "out" / "tuning"
+    found = tune(TASK, output, SPACE, Search(trials=14, confirmations=2), reported)
     best = load_settings(Config, output / "best.yaml")
     assert (best.training.learning_rate, best.model.dropout) == (
         found.values["training.learning_rate"],
@@ -130,7 +130,7 @@ def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_p
     assert "http" not in page.replace("http-equiv", "")
     assert sorted(p.name for p in output.iterdir()) == FILES
     assert not any((output / "trials").iterdir())
-    assert sum("stopped after" in line for line in told.lines) == sum(
+    assert sum("stopped after" in line for line in reported.lines) == sum(
         t["state"] == "pruned" for t in report["trials"]
     )
     assert "seeds" in str(found)
@@ -139,9 +139,9 @@ def test_a_study_writes_the_best_settings_a_report_and_what_they_are_worth(tmp_p
 @pytest.mark.heavy
 def test_a_study_goes_on_and_only_with_what_it_began_with(tmp_path):
     tune(TASK, tmp_path / "t", SPACE, Search(trials=3, confirmations=0))
-    told = Lines()
-    found = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1), told)
-    assert found.trials == 5 and [line.split(":")[0] for line in told.lines[:2]] == [
+    reported = Lines()
+    found = tune(TASK, tmp_path / "t", SPACE, Search(trials=5, confirmations=1), reported)
+    assert found.trials == 5 and [line.split(":")[0] for line in reported.lines[:2]] == [
         "trial 3",
         "trial 4",
     ]
@@ -285,9 +285,9 @@ def test_settings_that_were_tried_are_not_trained_again(tmp_path, monkeypatch):
         "training.batch_size": Parameter(choices=[8, 16]),
         "model.dropout": Parameter(choices=[0.1, 0.2]),
     }
-    told = Lines()
-    tune(TASK, tmp_path / "t", space, Search(trials=7, confirmations=0), told)
-    assert len(begun) == 4 and sum("with the same settings" in line for line in told.lines) == 3
+    reported = Lines()
+    tune(TASK, tmp_path / "t", space, Search(trials=7, confirmations=0), reported)
+    assert len(begun) == 4 and sum("with the same settings" in line for line in reported.lines) == 3
     assert len({trial.value for trial in study_of(tmp_path / "t").trials}) == 2
 
 
@@ -446,7 +446,7 @@ def test_studies_of_other_programs_are_left_alone(tmp_path):
 
 
 @pytest.mark.heavy
-def test_a_database_that_vanishes_is_told(tmp_path):
+def test_a_database_that_vanishes_is_reported(tmp_path):
     class Vandal(Silent):
         def advance(self, *args: object) -> None:
             (tmp_path / "t" / "study.db").write_bytes(b"")
@@ -463,7 +463,7 @@ def test_files_in_the_working_folder_are_no_modules_of_a_training(tmp_path, monk
 
 
 @pytest.mark.heavy
-def test_a_training_keeps_to_its_cores_and_starts_where_it_is_told_to(tmp_path, monkeypatch):
+def test_a_training_keeps_to_its_cores_and_starts_where_it_should(tmp_path, monkeypatch):
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
 
     def read(folder: Path) -> dict:
@@ -604,13 +604,13 @@ def test_trials_that_diverge_die_or_take_too_much_memory_are_recorded_and_the_st
         "training.learning_rate": Parameter(choices=[0.2, 0.001]),
         "training.batch_size": Parameter(choices=[1, 2, 8, 16]),
     }
-    told = Lines()
+    reported = Lines()
     tune(
         TASK,
         tmp_path / "t",
         space,
         Search(trials=16, confirmations=0, memory_mb=250, sampler="random", seed=3),
-        told,
+        reported,
     )
     problems = {
         t.user_attrs["problem"] for t in study_of(tmp_path / "t").trials if t.state.name == "FAIL"

@@ -8,12 +8,12 @@ import pytest
 import rasterio
 import shapely
 
-from segment.annotations.cutting import cut_scene
 from segment.annotations.label_layers import stack_labels
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.core.labels.classes import load_class_table, save_class_table
 from segment.core.raster.opening import open_raster
+from segment.data.cutting import cut_scene
 from segment.map_outputs.polygons import write_polygons
 from tests.conftest import write_raster
 from tests.segment.annotations.test_vector_labels import box, run_tile, scene, write

@@ -12,9 +12,9 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from segment.annotations.cutting import cut_scene
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
+from segment.data.cutting import cut_scene
 from tests.segment.annotations.test_vector_labels import PLACE, at, box, burned, scene, write
 
 

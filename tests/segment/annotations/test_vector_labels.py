@@ -20,12 +20,12 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine, from_origin
 
 from segment.annotations.burned_labels import BurnedLabels, burn_labels
-from segment.annotations.cutting import cut_scene
 from segment.annotations.label_layers import stack_labels
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, load_class_table
 from segment.core.raster.opening import open_raster
+from segment.data.cutting import cut_scene
 from tests.conftest import write_raster
 
 UTM = CRS.from_epsg(32640)

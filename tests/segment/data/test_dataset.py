@@ -195,7 +195,7 @@ def test_tiles_are_preprocessed_and_so_are_the_statistics(tmp_path, class_table)
     "settings, dtype, words",
     [({"clahe": 3}, "float32", "8 or 16 bits"), ({"clahe": 3}, "uint16", "Raise it to 64")],
 )
-def test_what_cannot_be_preprocessed_is_told_before_training(
+def test_what_cannot_be_preprocessed_is_reported_before_training(
     settings, dtype, words, tmp_path, class_table
 ):
     with pytest.raises(InputError, match=f"data.preprocess.clahe: .*{words}"):

@@ -11,12 +11,12 @@ import rasterio
 from PIL import Image
 
 import segment
-from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import Class, ClassTable, load_class_table, save_class_table
 from segment.core.progress import Silent
+from segment.data.cutting import cut_scene
 from segment.data.masks.census import MaskCensus
 from segment.data.masks.reading import choose_reading, find_class_table
 from segment.data.pixels import decode_mask
@@ -77,11 +77,11 @@ def prepare(root, *settings):
 def both(root, tmp_path, *settings):
     """What a training says, or is refused by, and what an exploration says."""
     try:
-        told = prepare(root, *settings)[1]
+        reported = prepare(root, *settings)[1]
     except InputError as error:
-        told = str(error)
-        assert "\n" not in told
-    return told, str(explore(root, tmp_path / "look", model=None))
+        reported = str(error)
+        assert "\n" not in reported
+    return reported, str(explore(root, tmp_path / "look", model=None))
 
 
 def water_share(data):
@@ -190,7 +190,7 @@ EXPLICIT = (
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("table", [EXPLICIT, TABLE + '- {name: rail, color: "#111111"}\n'])
-def test_255_that_no_class_claims_is_told_where_a_class_has_no_pixel(folder, tmp_path, table):
+def test_255_that_no_class_claims_is_reported_where_a_class_has_no_pixel(folder, tmp_path, table):
     said, seen = both(folder(table, lambda i: i * 255), tmp_path)
     for text in (said, seen):
         assert "Masks hold 255 (" in text and " 0 (" in text and "write value: 255" in text
@@ -454,7 +454,7 @@ def test_explicit_values_make_jpeg_masks_usable(folder):
 
 
 @pytest.mark.heavy
-def test_groups_with_other_values_are_told(folder, tmp_path):
+def test_groups_with_other_values_are_reported(folder, tmp_path):
     root = folder(TABLE, lambda i: i * 255)
     write_raster(root / "g2" / "masks" / "a.png", two_class_scene(64, 64, seed=2)[1])
     for text in both(root, tmp_path):
@@ -587,7 +587,7 @@ def test_the_share_of_a_truth_that_no_class_has_is_reported(tmp_path):
     result = predict_scene(scene, two_classes(), tmp_path / "out", truth=mask)
     assert result.report["undeclared_share"] == pytest.approx(
         1 / 3
-    ) and "33.3% of the truth's labelled pixels" in repr(result)
+    ) and "33.3% of the reference's labelled pixels" in repr(result)
 
 
 @pytest.mark.heavy

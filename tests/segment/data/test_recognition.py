@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("tiny_backbone")]
 EDGE = 64
 
 
-class Told:
+class Recorded:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -108,10 +108,10 @@ def train(tiles: Path, run: Path, *changes: str, **options: object) -> object:
 
 
 def scores(tiles: Path, run: Path | Model, **options: object) -> tuple[dict, list[str]]:
-    told = Told()
-    found = segment.evaluate(tiles, run, progress=told, **options)
+    reported = Recorded()
+    found = segment.evaluate(tiles, run, progress=reported, **options)
     return found.report, [
-        line for line in told.lines if "trained on" in line or "validation" in line
+        line for line in reported.lines if "trained on" in line or "validation" in line
     ]
 
 
@@ -132,9 +132,9 @@ def test_pixels_are_counted_by_what_the_training_did_with_them(trained, tmp_path
         == report["trained_on"]
     )
     assert "16,384 of 49,152 scored pixels" in (tmp_path / "scores" / "report.html").read_text()
-    told = json.loads((run / "report.json").read_text())
-    assert told["trained_on"]["pixels"] == told["test"]["trained_on"]["pixels"] == 0
-    assert told["validated_on"]["share"] == 1 and told["test"]["validated_on"]["share"] == 0
+    reported = json.loads((run / "report.json").read_text())
+    assert reported["trained_on"]["pixels"] == reported["test"]["trained_on"]["pixels"] == 0
+    assert reported["validated_on"]["share"] == 1 and reported["test"]["validated_on"]["share"] == 0
 
 
 @pytest.mark.parametrize("part", ["train", "val", "test"])
@@ -165,7 +165,7 @@ def test_parts_are_found_by_folders_or_by_what_the_model_remembers(
     )
 
 
-def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
+def test_tiles_of_no_part_are_left_out_and_reported(trained, tmp_path):
     tiles, run = trained
     shutil.copytree(tiles / "train" / "town", tmp_path / "mixed" / "town")
     write_pair(
@@ -174,12 +174,12 @@ def test_tiles_of_no_part_are_left_out_and_told(trained, tmp_path):
         *two_class_scene(EDGE, EDGE, seed=9),
         transform=place(900, 900),
     )
-    told = Told()
+    reported = Recorded()
     assert (
-        segment.evaluate(tmp_path / "mixed", run, part="train", progress=told).report["pixels"]
+        segment.evaluate(tmp_path / "mixed", run, part="train", progress=reported).report["pixels"]
         == 4 * EDGE**2
     )
-    assert "note: 1 of 5 tiles are new to the model and in no part: left out" in told.lines
+    assert "note: 1 of 5 tiles are new to the model and in no part: left out" in reported.lines
     with pytest.raises(InputError, match="no tiles of test"):
         segment.evaluate(tmp_path / "mixed", run, part="test")
     shutil.rmtree(tmp_path / "mixed" / "town")
@@ -312,7 +312,7 @@ def test_ground_is_known_in_another_crs(model, ground, tmp_path):
     assert report["validated_on"]["share"] == pytest.approx(1 / 4, abs=0.01)
 
 
-def test_a_scene_with_truth_tells_what_was_trained_on(trained, model, ground, tmp_path):
+def test_a_scene_with_truth_reports_what_was_trained_on(trained, model, ground, tmp_path):
     image, mask = ground
     scene = write_raster(tmp_path / "scene.tif", image, transform=place(0, 0), nodata=None)
     ignored = mask.copy()
@@ -341,7 +341,7 @@ def test_a_scene_with_truth_tells_what_was_trained_on(trained, model, ground, tm
     )
 
 
-def test_models_that_do_not_say_are_told_of_once(trained, tmp_path):
+def test_models_that_do_not_say_are_reported_once(trained, tmp_path):
     tiles, run = trained
     shutil.copytree(run, tmp_path / "old")
     (tmp_path / "old" / RECORD_FILE).unlink()
@@ -369,7 +369,7 @@ def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path
     assert report["trained_on"]["tiles"] == report["validated_on"]["tiles"] == 4
     assert scores(tmp_path / "new", tmp_path / "second")[0]["trained_on"]["tiles"] == 1
     assert scores(tmp_path / "new", run)[0]["trained_on"]["tiles"] == 0
-    told = Told()
+    reported = Recorded()
     wanted = f"model.weights={run / 'model.keras'}"
     train(
         tmp_path / "new",
@@ -377,19 +377,19 @@ def test_a_run_remembers_what_its_weights_learned_from(trained, ground, tmp_path
         wanted,
         "training.epochs=2",
         resume=True,
-        progress=told,
+        progress=reported,
     )
     assert scores(tiles, tmp_path / "second")[0]["trained_on"]["tiles"] == 4
-    assert not [line for line in told.lines if "scores are too high" in line]
+    assert not [line for line in reported.lines if "scores are too high" in line]
     (tiles_again := tmp_path / "swapped").mkdir()
     shutil.copytree(tiles / "train", tiles_again / "test")
     shutil.copytree(tiles / "val", tiles_again / "train")
     shutil.copytree(tiles / "test", tiles_again / "val")
     shutil.copy(tiles / "classes.yaml", tiles_again)
-    train(tiles_again, tmp_path / "third", wanted, progress=told)
+    train(tiles_again, tmp_path / "third", wanted, progress=reported)
     assert [
         line
-        for line in told.lines
+        for line in reported.lines
         if line.startswith("warning: test: 16,384 of 16,384 scored pixels (100 %)")
     ]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from PIL import Image
 
 from segment.config import Config
 from segment.core.errors import InputError
@@ -157,6 +158,17 @@ def test_windows_without_labels_are_left_out(scene, tmp_path):
     places = {(p.row, p.column) for p in one.parts["train"]}
     assert places == {(0, 0), (0, 64), (64, 0)}
     assert any("without enough labels are left out" in note for note in one.notes)
+
+
+@pytest.mark.parametrize("ending", [".gif", ".PNG", ".tif"])
+def test_masks_in_a_folder_have_any_ending_that_tile_folders_take(scene, tmp_path, ending):
+    _, mask = two_class_scene(SIZE, SIZE + 40, seed=3)
+    (tmp_path / "masks").mkdir()
+    image = Image.fromarray(mask[..., 0], "P")
+    image.putpalette(bytes.fromhex("8040000000FF"))  # the colours of the classes
+    image.save(tmp_path / "masks" / f"town{ending}")
+    one = opened(scene, labels={"path": str(tmp_path / "masks")}, classes=CLASSES)
+    assert {pair.mask.name for pair in one.pairs} == {f"town{ending}"}
 
 
 def test_bands_and_nodata_as_in_maps(scene):

@@ -14,11 +14,12 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.data.masks.reading import find_class_table
+from segment.data.pairs.pair import grid_notes
 from segment.data.patches import grid_patches
 from segment.data.pixels import TilePixels, decode_mask
 from segment.data.splits import divide, leaks
 from segment.data.survey import band_order_notes
-from segment.data.tiles import find_pairs, grid_notes, part_folders, scan_pairs
+from segment.data.tiles import find_pairs, part_folders, scan_pairs
 from segment.data.training_data import TrainingData
 from tests.conftest import two_class_scene, write_raster
 from tests.fakes import FakeModel

@@ -29,7 +29,7 @@ def test_parts_of_a_scene_continue_each_other_and_others_do_not(dtype, bands):
     assert sorted(found, key=repr) == sorted(across + down, key=repr)
 
 
-def test_cuts_of_uneven_size_and_calm_water_are_told_apart():
+def test_cuts_of_uneven_size_and_calm_water_are_distinguished():
     scene = ground(2, 201, 141)
     upper, lower = scene[:100], np.pad(scene[100:], ((0, 0), (0, 1), (0, 0)), "edge")
     assert find_neighbours([borders(upper), borders(lower)]) == [Neighbours(0, 1, "below")]

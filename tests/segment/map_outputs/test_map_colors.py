@@ -56,12 +56,12 @@ def least_distance(rgb: np.ndarray, vision: str) -> float:
     ("vision", "at_least"),
     [("normal", 40), ("protanopia", 30), ("deuteranopia", 30), ("tritanopia", 27)],
 )
-def test_classes_are_told_apart(vision: str, at_least: float):
+def test_classes_are_distinguished(vision: str, at_least: float):
     assert least_distance(np.array([c.rgb for c in LEARNED], float), vision) > at_least
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_what_is_laid_over_a_grey_scene_at_45_percent_is_still_told_apart(vision: str):
+def test_what_is_laid_over_a_grey_scene_at_45_percent_is_still_distinguished(vision: str):
     for grey in (60, 120, 180):
         assert (
             least_distance(0.45 * np.array([c.rgb for c in LEARNED], float) + 0.55 * grey, vision)

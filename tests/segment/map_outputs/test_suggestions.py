@@ -13,10 +13,10 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from segment.annotations.cutting import cut_scene
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.core.raster.grid import PixelGrid
+from segment.data.cutting import cut_scene
 from segment.map_outputs.suggestions import (
     WINDOW,
     WindowStatistics,

@@ -1,4 +1,4 @@
-"""Which scenes a command means, where their tiles lie, and where they are read from."""
+"""The mapping loop: where tiles are, what of a scene is read, and which rows are yielded."""
 
 import subprocess
 import sys
@@ -16,13 +16,11 @@ from rasterio.transform import from_origin
 
 from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
-from segment.core.inputs.named_scenes import find_sources
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.raster.sources import Source
 from segment.mapping.loop import TileRowReader, cut_batches, map_window
 from segment.mapping.model_view import TILE, choose_tile, plan_tiles
 from segment.mapping.predict import predict_scene
-from segment.mapping.result import MAP_ENDINGS
 from segment.mapping.window import predict_window
 from segment.tile_window import Window
 from tests.cluster.conftest import write_model
@@ -31,46 +29,6 @@ from tests.fakes import FakeModel, PlaceModel
 
 ROOT = Path(__file__).parents[3]
 NOISE = np.random.default_rng(0).integers(0, 255, (120, 150, 3), np.uint8)
-
-
-def names(found: list[Source]) -> list[str]:
-    return [source.name for source in found]
-
-
-def test_scenes_are_files_folders_patterns_and_what_gdal_resolves(tmp_path: Path) -> None:
-    for name in (
-        "b.tif",
-        "a.png",
-        "deep/c.TIF",
-        "note.txt",
-        "b_classes.tif",
-        "b_mask.png",
-        "b_overlay.jpg",
-        "b_report.json",
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    # not the maps beside
-    assert names(find_sources([str(tmp_path)], MAP_ENDINGS)) == ["a.png", "b.tif"]
-    assert names(find_sources([f"{tmp_path}/*.tif", str(tmp_path / "a.png")], MAP_ENDINGS)) == [
-        "b.tif",
-        "a.png",
-    ]
-    assert names(find_sources([f"{tmp_path}/**/*.TIF"], MAP_ENDINGS)) == ["c.TIF"]
-    # if it is asked for
-    assert names(find_sources([str(tmp_path / "b_classes.tif")], MAP_ENDINGS)) == ["b_classes.tif"]
-    remote = [
-        "/vsicurl/https://example.org/x/scene.tif?key=1",
-        "s3://bucket/scene.tif",
-        'NETCDF:"sea.nc":sst',
-    ]
-    assert [source.path for source in find_sources(remote, MAP_ENDINGS)] == remote
-    assert names(find_sources(remote[:2], MAP_ENDINGS)) == ["scene.tif"] * 2
-    # told when it is opened
-    assert names(find_sources([str(tmp_path / "missing.tif")], MAP_ENDINGS)) == ["missing.tif"]
-    for nothing in (tmp_path / "deep" / "*.png", tmp_path / "none*"):
-        with pytest.raises(InputError, match="no rasters found"):
-            find_sources([str(nothing)], MAP_ENDINGS)
 
 
 @pytest.mark.heavy
@@ -97,7 +55,7 @@ def test_names_of_outputs_are_safe(tmp_path: Path) -> None:
         ({"transform": Affine(0, 0, 1, 0, 0, 1)}, "degenerate geotransform"),
     ],
 )
-def test_rasters_that_are_no_scene_are_told_in_one_line(
+def test_rasters_that_are_no_scene_are_reported_in_one_line(
     tmp_path: Path, change: dict[str, object], words: str
 ) -> None:
     scene = write_raster(

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,6 +16,7 @@ import rasterio
 from rasterio.transform import from_origin
 from rio_cogeo.cogeo import cog_validate
 
+from segment.core.choices import PolygonFormat
 from segment.core.errors import InputError, Interrupted
 from segment.core.labels.classes import Class, ClassTable
 from segment.core.labels.mask_values import decode_values
@@ -256,6 +258,7 @@ def test_legend_has_every_colour_and_the_width_asked_for() -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
+from segment.core.choices import PolygonFormat
 from segment.core.errors import InputError
 from segment.mapping.predict import predict_scene
 from tests.fakes import FakeModel
@@ -367,6 +370,12 @@ def test_all_files_are_listed(tmp_path: Path, indices: np.ndarray) -> None:
     assert {Path(name).name for name in listed} <= set(
         output_names(Source(tmp_path / "town.tif"), tmp_path / "out", MapOptions())
     )
+
+
+def test_an_earlier_map_may_have_polygons_of_any_format(tmp_path: Path) -> None:
+    names = output_names(Source(tmp_path / "town.tif"), tmp_path)
+    assert {f"town.{name}" for name in get_args(PolygonFormat)} <= {*names}
+    assert len(names) == len({*names}) and names[0] == "town_classes.tif"
 
 
 def test_the_style_of_confidence_covers_all_probabilities(

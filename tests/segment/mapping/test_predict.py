@@ -99,7 +99,7 @@ def test_nodata_and_alpha_are_left_out(tmp_path: Path) -> None:
     result = predict_scene(scene, FakeModel(), tmp_path)
     np.testing.assert_array_equal(read(result.classes), np.where(indices == 3, 255, indices * 10))
     assert result.report["pixels_by_class"]["vegetation"] == 0
-    scene, indices = write_scene(tmp_path / "told.tif")
+    scene, indices = write_scene(tmp_path / "known.tif")
     result = predict_scene(scene, FakeModel(), tmp_path, nodata=2)
     np.testing.assert_array_equal(read(result.classes) == 255, indices == 2)
 
@@ -260,7 +260,7 @@ def test_float_scene_and_class_count(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_bad_input_is_reported_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     two, _ = write_scene(tmp_path / "two.tif", bands=2, photometric="minisblack")
     grey16, _ = write_scene(tmp_path / "grey16.tif", dtype=np.uint16)
     scene, _ = write_scene(tmp_path / "scene.tif")
@@ -299,7 +299,7 @@ def test_bad_input_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> Non
         assert not (tmp_path / "deep").exists(), expected
 
 
-def test_existing_outputs_are_kept_unless_told(tmp_path: Path) -> None:
+def test_existing_outputs_are_kept_without_overwrite(tmp_path: Path) -> None:
     scene, indices = write_scene(tmp_path / "scene.tif")
     first = predict_scene(scene, ConstantModel(), tmp_path)
     before = sorted(p.name for p in tmp_path.iterdir())
@@ -608,10 +608,10 @@ def test_scenes_do_not_become_outputs(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "a.tif")
     other, _ = write_scene(tmp_path / "a_classes.tif")
     with pytest.raises(InputError, match="input would be replaced by an output"):
-        SceneMap.planned(Source(scene), tmp_path, MapOptions()).spare([scene, other, None])
+        SceneMap.planned(Source(scene), tmp_path, MapOptions()).refuse_inputs([scene, other, None])
 
 
-def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
+def test_a_second_process_has_to_wait(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     model = FakeModel()
 

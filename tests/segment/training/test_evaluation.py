@@ -39,8 +39,8 @@ def test_flips_and_turns_are_averaged_on_request(tmp_path):
     averaged = segment.evaluate(tmp_path / "tiles", model, tmp_path / "scores", augment=True)
     assert averaged.confusion.accuracy == averaged.patch_scores[0] == 1
     assert model.tiles == 1 + 8 + 8  # the last ones for the report's picture
-    told = json.loads((tmp_path / "scores" / "report.json").read_text())
-    assert told == averaged.report | {"runtime": "fake", "augment": True}
+    reported = json.loads((tmp_path / "scores" / "report.json").read_text())
+    assert reported == averaged.report | {"runtime": "fake", "augment": True}
     assert (
         "fake (fake, flips and turns averaged) on tiles"
         in (tmp_path / "scores" / "report.html").read_text()
@@ -90,7 +90,7 @@ def test_small_images_are_shown_as_they_are(tmp_path, monkeypatch):
     assert "scored whole" not in (tmp_path / "scores" / "report.html").read_text()
 
 
-def test_an_output_below_a_file_is_told_before_the_work(tmp_path):
+def test_an_output_below_a_file_is_reported_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     model = FakeModel()
     with pytest.raises(InputError, match=r"/file is a file"):

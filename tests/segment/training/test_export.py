@@ -254,8 +254,8 @@ def test_retraining_takes_exports_away(small, tile_folder):
     assert not (small / "openvino").exists() and not (small / "model.onnx").exists()
 
 
-class Told:
-    """Progress that keeps what it is told."""
+class Recorded:
+    """Progress that keeps what is reported to it."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -278,9 +278,9 @@ def test_tiles_that_a_network_cannot_compute_are_refused_in_one_line():
 
 @pytest.mark.slow
 def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
-    told = Told()
-    result = export_model(small, int8=tile_folder(groups=3, count=3), progress=told)
-    assert told.lines == [] and told.tasks == {
+    reported = Recorded()
+    result = export_model(small, int8=tile_folder(groups=3, count=3), progress=reported)
+    assert reported.lines == [] and reported.tasks == {
         "reading masks",
         "converting",
         "calibrating",
@@ -312,8 +312,11 @@ def test_int8_is_measured_before_and_after(small, tile_folder, monkeypatch):
         "what lies behind the upsampling stays in floating point"
     )
     monkeypatch.setattr(core_exporting, "TOLERATED_FALL", -1.0)
-    export_model(small, int8=tile_folder(), overwrite=True, progress=told)
-    assert told.lines[0].startswith("warning: int8 costs ") and "without --int8" in told.lines[0]
+    export_model(small, int8=tile_folder(), overwrite=True, progress=reported)
+    assert (
+        reported.lines[0].startswith("warning: int8 costs ")
+        and "without --int8" in reported.lines[0]
+    )
 
 
 def test_int8_draws_tiles_by_seed(small, tile_folder):
@@ -372,7 +375,7 @@ def test_int8_takes_the_collections_of_a_settings_file(small, tile_folder, tmp_p
         export_model(small, int8=settings, overwrite=True)
 
 
-def test_faults_are_told_before_anything_is_written(small, tile_folder, tmp_path, monkeypatch):
+def test_faults_are_reported_before_anything_is_written(small, tile_folder, tmp_path, monkeypatch):
     tiles = tile_folder(groups=1, count=1)
     gray = tmp_path / "gray" / "images" / "a.png"
     write_raster(gray, np.zeros((64, 64, 1), np.uint8))
@@ -470,10 +473,10 @@ def as_geodeep_feeds(batch: np.ndarray) -> np.ndarray:
 def test_onnx_answers_as_keras_to_what_clients_feed(bands, dtype, classes, swapped, tmp_path):
     network = small_network(bands, dtype, classes, swapped)
     folder = model_folder(tmp_path / "run", network, dtype, tile=64, fixed_tile=True)
-    told = Told()
-    result = export_model(folder, "onnx", progress=told)
+    reported = Recorded()
+    result = export_model(folder, "onnx", progress=reported)
     assert result.path == folder / "model.onnx" and "ONNX" in str(result)
-    assert bool(told.lines) == (bands != 3)
+    assert bool(reported.lines) == (bands != 3)
     batch, info = pixels(bands, dtype), load_model_info(folder)
     metadata = onnx_metadata(info)
     expected = network.predict_on_batch(batch)
@@ -577,8 +580,8 @@ def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
     settings = PreprocessSettings(denoise=3, clahe=2)
     info = load_model_info(small).model_copy(update={"preprocess": settings})
     save_model_info(small, info)
-    told, line = (
-        Told(),
+    reported, line = (
+        Recorded(),
         (
             "warning: other programs have to preprocess pixels as this model's commands do:"
             f" {settings}"
@@ -586,11 +589,11 @@ def test_exports_say_what_others_have_to_do_to_pixels(small, tile_folder):
     )
     metadata = {
         p.key: p.value
-        for p in onnx.load(export_model(small, "onnx", progress=told).path).metadata_props
+        for p in onnx.load(export_model(small, "onnx", progress=reported).path).metadata_props
     }
     assert PreprocessSettings.model_validate_json(metadata["preprocess"]) == settings
-    export_model(small, progress=told)
-    assert told.lines == [line, line] and load_model_info(small).preprocess == settings
+    export_model(small, progress=reported)
+    assert reported.lines == [line, line] and load_model_info(small).preprocess == settings
     sample = exporting._tiles(tile_folder(groups=2, count=2), info, 0, Silent())
     with open_raster(sample.calibration.patches[0].pair.image) as raster:
         np.testing.assert_array_equal(

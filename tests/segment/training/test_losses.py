@@ -1,17 +1,20 @@
 """Each loss and its gradient against plain numpy."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from segment.config import LossSettings
+from segment.config import LossName, LossSettings
 from segment.core.labels.classes import IGNORED
 from segment.training.losses import build_loss
 
 pytestmark = pytest.mark.heavy
 
 
+NAMES = get_args(LossName)
 WEIGHTS = [1.0, 2.0, 0.5]
 
 
@@ -48,7 +51,7 @@ def batch():
     return truth, p
 
 
-@pytest.mark.parametrize("name", ["focal+dice", "cross_entropy", "focal", "dice", "jaccard"])
+@pytest.mark.parametrize("name", NAMES)
 def test_value_and_gradient(name, batch):
     truth, p = batch
     loss = build_loss(LossSettings(name=name), WEIGHTS)
@@ -80,7 +83,7 @@ def gradient(loss, truth: np.ndarray, p: np.ndarray) -> np.ndarray:
     return p - layer.get_weights()[0].reshape(p.shape)
 
 
-@pytest.mark.parametrize("name", ["focal+dice", "cross_entropy", "focal", "dice", "jaccard"])
+@pytest.mark.parametrize("name", NAMES)
 def test_ignored_pixels_change_nothing(name, batch):
     truth, p = batch
     loss = build_loss(LossSettings(name=name), WEIGHTS)
@@ -91,7 +94,7 @@ def test_ignored_pixels_change_nothing(name, batch):
     )
 
 
-@pytest.mark.parametrize("name", ["focal+dice", "cross_entropy", "focal", "dice", "jaccard"])
+@pytest.mark.parametrize("name", NAMES)
 def test_extremes_stay_finite(name):
     truth = np.array([[[0, 1], [IGNORED, IGNORED]]], np.uint8)
     p = np.array([[[[1, 0], [1, 0]], [[0, 1], [0, 1]]]], np.float32)
@@ -107,7 +110,7 @@ def test_extremes_stay_finite(name):
 def test_perfect_probabilities_cost_nothing():
     truth = np.array([[[0, 1]]], np.uint8)
     p = np.eye(2, dtype=np.float32)[truth]
-    for name in ("focal+dice", "cross_entropy", "focal", "dice", "jaccard"):
+    for name in NAMES:
         assert float(
             build_loss(LossSettings(name=name), [1, 1])(truth, ops.convert_to_tensor(p))
         ) == pytest.approx(0, abs=1e-6)

@@ -126,11 +126,11 @@ def test_a_killed_training_goes_on(tile_folder, tmp_path):
     assert unbroken.history == run.history
     again = segment.train(root, tmp_path / "unbroken", settings, resume=True)
     for figure in ("temperature", "calibration_error", "calibration_error_before_temperature"):
-        told = [
+        reported = [
             json.loads((folder / "report.json").read_text())[figure]
             for folder in (output, tmp_path / "unbroken")
         ]
-        assert told[0] == pytest.approx(told[1], abs=1e-3), (
+        assert reported[0] == pytest.approx(reported[1], abs=1e-3), (
             "a run that had ended is not calibrated twice"
         )
     figures = [found.validation.report["accuracy"] for found in (again, unbroken)]
@@ -220,7 +220,7 @@ def test_preprocessing_goes_with_the_model(tile_folder, tmp_path):
 def test_overwrite_spares_the_training_data(tile_folder):
     root = tile_folder()
     before = sorted(root.rglob("*"))
-    with pytest.raises(InputError, match="no earlier output"):
+    with pytest.raises(InputError, match="not an earlier output"):
         segment.train(root, root, config("training.epochs=1"), overwrite=True)
     assert sorted(root.rglob("*")) == before
 

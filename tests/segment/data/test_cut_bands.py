@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from segment.annotations.cutting import cut_scene
 from segment.core.errors import InputError
+from segment.data.cutting import cut_scene
 from segment.data.survey import find_band_names
 from tests.conftest import write_raster
 

@@ -1,4 +1,4 @@
-"""Speed of a cluster, in blocks and megapixels."""
+"""Progress of the blocks of a cluster, with its speed in megapixels."""
 
 import time
 from collections import deque
@@ -11,7 +11,7 @@ _SHOWN = 0.2  # seconds between two updates of the progress
 _RECENT = 60.0  # seconds that the rate is taken over
 
 
-class Pace:
+class BlockProgress:
     """Progress of blocks, with megapixels per second over the last minute."""
 
     def __init__(self, progress: Progress, workers: Workers):

@@ -1,4 +1,4 @@
-"""Several scenes on a cluster: planned, computed, put together and told side by side."""
+"""Several scenes on a cluster: planned, computed, assembled and reported side by side."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -43,27 +43,27 @@ def write_scenes(folder: Path, names: str) -> list[Path]:
     return [write_scene(folder / f"{name}.tif", 64, 64, seed) for seed, name in enumerate(names)]
 
 
-def test_a_map_is_told_before_the_last_scene_was_looked_at(
+def test_a_map_is_reported_before_the_last_scene_was_looked_at(
     tmp_path: Path, cluster: Cluster, model: Path, before_planning
 ) -> None:
-    told, scenes = Event(), write_scenes(tmp_path, "abc")
-    before_planning("b", lambda: wait_for(told.is_set, "map of the first scene"))
+    reported, scenes = Event(), write_scenes(tmp_path, "abc")
+    before_planning("b", lambda: wait_for(reported.is_set, "map of the first scene"))
     done = []
     for one in predict_scenes(scenes, model, tmp_path / "out", cluster=cluster.address, block=32):
         done.append(one)
-        told.set()
+        reported.set()
     assert [one.problems for one in done] == [[]] * 3
 
 
-def test_a_scene_of_no_use_is_told_before_others_are_mapped(
+def test_an_unusable_scene_is_reported_before_others_are_mapped(
     tmp_path: Path, cluster: Cluster, model: Path, before_planning
 ) -> None:
-    told, scenes = Event(), write_scenes(tmp_path, "ab")
-    before_planning("b", lambda: wait_for(told.is_set, "sentence about the missing scene"))
+    reported, scenes = Event(), write_scenes(tmp_path, "ab")
+    before_planning("b", lambda: wait_for(reported.is_set, "sentence about the missing scene"))
     missing = tmp_path / "missing.tif"
     done = predict_scenes([missing, *scenes], model, tmp_path / "out", cluster=cluster.address)
     assert "no such file" in next(done).problems[0]
-    told.set()
+    reported.set()
     assert [one.problems for one in done] == [[]] * 2
 
 

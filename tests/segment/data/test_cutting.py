@@ -5,12 +5,12 @@ import pytest
 import rasterio
 from rasterio import Affine
 
-from segment.annotations.cutting import cut_scene
 from segment.core.errors import InputError
 from segment.core.labels.alignment import ALIGNED
 from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.labels.masks import open_mask
 from segment.core.raster.opening import open_raster
+from segment.data.cutting import cut_scene
 from segment.data.pixels import decode_mask
 from segment.data.tiles import find_pairs
 from tests.conftest import two_class_scene, write_raster
