@@ -76,7 +76,7 @@ def area(model: Path, rounds: int = 3, size: int = 16384) -> None:
         },
         rounds,
     )
-    tell(
+    report_figure(
         f"seconds of an area of interest of 1 % over those of the whole, {size} x {size}",
         seconds["area"] / seconds["whole"],
         at_most=0.05,

@@ -68,12 +68,12 @@ class Decoded(NamedTuple):
             The square, (edge, edge).
         """
         if min(row, column) >= 0 and max(row, column) + edge <= min(self.mask.shape):
-            return Decoded(*(array[row : row + edge, column : column + edge] for array in self))
+            return self.cut(row, column, edge)
         places = [np.arange(first, first + edge) for first in (row, column)]
         rows, columns = (
             reflect(p, length) for p, length in zip(places, self.mask.shape, strict=True)
         )
-        return Decoded(*(array[rows][:, columns] for array in self))
+        return Decoded(*(array[rows[:, None], columns] for array in self))
 
 
 def pad_tile(
