@@ -12,7 +12,7 @@ from segment.mapping.model_view import TILE
 from segment.training.export import export_model
 from segment.training.onnx_export import onnx_metadata
 from tests.benchmarks.material import FOLDER, read, scene
-from tests.benchmarks.measure import segment_predict, tell
+from tests.benchmarks.measure import report_figure, segment_predict
 
 
 def geodeep(model: Path) -> None:
@@ -50,7 +50,7 @@ def geodeep(model: Path) -> None:
         away[max(border - 16, 0) : border + 16] = False
     smoothed = median_filter(ours, 5)
     inside = np.ix_(away, away)
-    tell(
+    report_figure(
         "pixels in which geodeep agrees, away from tile borders",
         (theirs == smoothed)[inside].mean(),
         at_least=0.99,

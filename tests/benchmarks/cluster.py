@@ -32,7 +32,7 @@ from segment.core.raster.blocks import Block, Blocks
 from segment.core.raster.sources import Source
 from segment.mapping.options import MapOptions
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import segment_predict, take_turns, tell
+from tests.benchmarks.measure import report_figure, segment_predict, take_turns
 
 SIZE = 16384
 COUNTS = (10_000, 100_000)
@@ -58,7 +58,9 @@ def cluster(model: Path, size: int = SIZE, rounds: int = 3) -> None:
         rounds,
     )
     figure = f"{cores} worker processes of one core against one process of {cores}, {size} x {size}"
-    tell(figure, rates["cluster"] / rates["process"], at_least=0.85, megapixels_per_s=rates)
+    report_figure(
+        figure, rates["cluster"] / rates["process"], at_least=0.85, megapixels_per_s=rates
+    )
 
 
 def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
@@ -85,11 +87,11 @@ def assembly(model: Path, size: int = 8192, rounds: int = 3) -> None:
         found.append((time.perf_counter() - started, time.process_time() - busy))
     mosaic.end()
     seconds, busy = (median(times) for times in zip(*found, strict=True))
-    tell(
+    report_figure(
         f"megapixels per second of putting finished blocks together, {size} x {size}",
         size**2 / 1e6 / seconds,
     )
-    tell("the same, per core that it takes", size**2 / 1e6 / busy)
+    report_figure("the same, per core that it takes", size**2 / 1e6 / busy)
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,14 @@ def many_blocks(counts: Sequence[int] = COUNTS) -> None:
             [sys.executable, "-m", __name__, str(count)], stdout=subprocess.PIPE, check=True
         )
         found.append(json.loads(ended.stdout))
-        tell(
+        report_figure(
             f"milliseconds to give out a block, {count:,} blocks",
             found[-1]["milliseconds"],
             at_most=3.0,
             **found[-1],
         )
     growth = found[-1]["driver_mb"] / found[0]["driver_mb"]
-    tell(
+    report_figure(
         f"memory of the driver at {counts[-1]:,} blocks over that at {counts[0]:,}",
         growth,
         at_most=1.1,

@@ -8,7 +8,7 @@ import rasterio
 
 from segment.annotations.cutting import cut_scene
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import COMMANDS, Run, run, segment_predict, take_turns, tell
+from tests.benchmarks.measure import COMMANDS, Run, report_figure, run, segment_predict, take_turns
 
 TILE, TOWN = 256, 2560
 FEW, MANY = 300, 3000
@@ -34,7 +34,7 @@ def explore(model: Path, rounds: int = 3) -> None:
 
     found = take_turns({str(count): lambda c=count: seconds(c) for count in folders}, rounds)  # type: ignore[misc]
     further = (MANY * found[str(MANY)] - FEW * found[str(FEW)]) / (MANY - FEW)
-    tell(
+    report_figure(
         f"seconds a tile of segment-explore, {MANY} tiles over {FEW}",
         found[str(MANY)] / found[str(FEW)],
         at_most=1.1,
@@ -42,7 +42,7 @@ def explore(model: Path, rounds: int = 3) -> None:
         seconds_a_further_tile=further,
     )
     peaks = {count: max(one.peak_mb for one in some) for count, some in runs.items()}
-    tell(f"peak memory of segment-explore, MB, {MANY} tiles", peaks[MANY], at_most=1000)
+    report_figure(f"peak memory of segment-explore, MB, {MANY} tiles", peaks[MANY], at_most=1000)
     _evaluation(model, rounds)
 
 
@@ -89,7 +89,7 @@ def _evaluation(model: Path, rounds: int) -> None:
         return done.seconds
 
     found = take_turns({"evaluate": evaluate, "predict": predict}, rounds)
-    tell(
+    report_figure(
         f"segment-evaluate of {rows * columns} tiles over segment-predict of the same pixels",
         found["evaluate"] / found["predict"],
         at_most=1.5,

@@ -13,7 +13,7 @@ from segment.core.cli.command import show_progress
 from segment.core.config import load_settings
 from segment.core.tuning.search import Search
 from tests.benchmarks.material import FOLDER
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 
 COUNTS = {"train": 20, "test": 100}
 """Images of each class.
@@ -61,7 +61,7 @@ def few_images(images: Path, seed: int = 0, sampler: Sampler = "gp") -> None:
         "defaults": sum(gain.defaults) / len(gain.defaults),
         "best": sum(gain.best) / len(gain.best),
     }
-    tell(
+    report_figure(
         "test accuracy gained by 40 trials, 20 images a class",
         gain.gain,
         sampler=sampler,

@@ -18,7 +18,7 @@ from segment.data.tiles import find_pairs
 from segment.sample import SAMPLE_CLASSES
 from segment.tiling import tile_starts
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 
 TILE, STEPS, EPOCHS, VALIDATING = 256, 200, 4, 10
 RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "bundled.yaml"
@@ -62,7 +62,7 @@ def few_tiles(
         )
         # float32, like the trained models
         untrained = evaluate(_lay_out({"test": scored}), runtime="keras").confusion
-        tell(
+        report_figure(
             f"mean Jaccard, {ground}, bundled model as it comes",
             untrained.mean_jaccard,
             accuracy=untrained.accuracy,
@@ -89,7 +89,7 @@ def few_tiles(
                 )
                 assert run.test is not None
                 score = run.test.confusion
-                tell(
+                report_figure(
                     f"mean Jaccard, {ground}, {len(chosen)} tiles, start: {start}",
                     score.mean_jaccard,
                     accuracy=score.accuracy,

@@ -8,7 +8,7 @@ import numpy as np
 from classify.bundled import BUNDLED
 from segment.core.model.runtime import load_model
 from tests.benchmarks.material import scene, tiles_of
-from tests.benchmarks.measure import take_turns, tell, timed
+from tests.benchmarks.measure import report_figure, take_turns, timed
 
 SIZE = 224
 
@@ -30,7 +30,7 @@ def labels(model: Path = BUNDLED, rounds: int = 5) -> None:
     }
     medians = {name: statistics.median(times) for name, times in single.items()}
     slowest = {name: float(np.percentile(times, 95)) for name, times in single.items()}
-    tell(
+    report_figure(
         "milliseconds an image, int8 ResNet-50 at 224 px, batch 1",
         medians["openvino"],
         at_most=25,
@@ -44,7 +44,7 @@ def labels(model: Path = BUNDLED, rounds: int = 5) -> None:
 
     rates = take_turns({name: lambda f=f: rate(f) for name, f in forms.items()}, rounds)
     ratio = rates["openvino"] / rates["keras"]
-    tell(
+    report_figure(
         "int8 ResNet-50 against Keras on TensorFlow, batch 16 of 224 px",
         ratio,
         at_least=2.0,

@@ -12,7 +12,7 @@ from segment.core.config import load_settings
 from segment.core.reports.page import REPORT_FILE
 from segment.data.collections import name_of
 from tests.benchmarks.material import FOLDER
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 
 RECIPE = Path(__file__).parents[2] / "configs" / "segment" / "bundled.yaml"
 TILES, EPOCHS = 1600, 5
@@ -54,8 +54,10 @@ def leave_one_out(data: Path, changes: Sequence[str] = ()) -> None:
             train(None, folder, _without(config, related), overwrite=True)
         score = json.loads((folder / REPORT_FILE).read_text())["test"]["collections"][name]
         scores.append(score["mean_jaccard"])
-        tell(f"mean Jaccard, {name}, which was left out", scores[-1], accuracy=score["accuracy"])
-    tell("mean Jaccard, mean of collections that were left out", sum(scores) / len(scores))
+        report_figure(
+            f"mean Jaccard, {name}, which was left out", scores[-1], accuracy=score["accuracy"]
+        )
+    report_figure("mean Jaccard, mean of collections that were left out", sum(scores) / len(scores))
 
 
 def _without(config: Config, left_out: Sequence[str]) -> Config:

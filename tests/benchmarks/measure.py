@@ -19,7 +19,7 @@ MEASURED: list[dict[str, Any]] = []
 """Figures of this run."""
 
 
-def tell(
+def report_figure(
     figure: str,
     value: float,
     *,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import segment_predict, tell
+from tests.benchmarks.measure import report_figure, segment_predict
 
 
 def memory(model: Path) -> None:
@@ -15,12 +15,12 @@ def memory(model: Path) -> None:
     def peak(height: int, width: int) -> float:
         return segment_predict(scene(height, width, 1), model, FOLDER / "out").peak_mb
 
-    tell("peak memory, MB, 8192 x 8192", peak(8192, 8192), at_most=700)
+    report_figure("peak memory, MB, 8192 x 8192", peak(8192, 8192), at_most=700)
     low, high = peak(8192, 4096), peak(32768, 4096)
-    tell(
+    report_figure(
         "peak memory of 4096 x 32768 over that of 4096 x 8192",
         high / low,
         at_most=1.05,
         peak_mb=[low, high],
     )
-    tell("peak memory, MB, 20,000 x 20,000", peak(20_000, 20_000), at_most=2000)
+    report_figure("peak memory, MB, 20,000 x 20,000", peak(20_000, 20_000), at_most=2000)

@@ -8,7 +8,7 @@ from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.config import load_settings
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 
 SIZE, TILE, STEPS, EPOCHS = 2048, 128, 40, 5
 TOWN, OTHER = 2021, 2022
@@ -52,5 +52,5 @@ def one_scene(seeds: int = 3) -> None:
             found.append((run.validation.confusion.mean_jaccard, unseen))
         own, other = np.mean(found, axis=0)
         spread = np.std(found, axis=0, ddof=min(1, seeds - 1))
-        tell(f"mean Jaccard of validation, split by {split}", own, spread=spread[0])
-        tell(f"mean Jaccard of another town, split by {split}", other, spread=spread[1])
+        report_figure(f"mean Jaccard of validation, split by {split}", own, spread=spread[0])
+        report_figure(f"mean Jaccard of another town, split by {split}", other, spread=spread[1])

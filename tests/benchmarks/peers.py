@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segment.core.choices import OVERLAP
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import run, segment_predict, take_turns, tell
+from tests.benchmarks.measure import report_figure, run, segment_predict, take_turns
 
 PYTHON = FOLDER / "peers" / "bin" / "python"
 
@@ -27,7 +27,7 @@ def peers(model: Path, rounds: int = 3, size: int = 4096) -> None:
         contestants[f"pytorch, tiles of {tile}"] = lambda a=arguments: megapixels / run(a).seconds
     rates = take_turns(contestants, rounds)
     best = max(rate for name, rate in rates.items() if name != "command")
-    tell(
+    report_figure(
         f"scene throughput against PyTorch, {size} x {size}",
         rates["command"] / best,
         at_least=4.5,

@@ -13,7 +13,7 @@ import shapely
 from rasterio.features import rasterize
 
 from segment.core.labels.classes import save_class_table
-from tests.benchmarks.measure import COMMANDS, Run, run, take_turns, tell
+from tests.benchmarks.measure import COMMANDS, Run, report_figure, run, take_turns
 from tests.benchmarks.scene_crops import LAYOUTS, TABLE, write
 
 ROUNDS = 2
@@ -69,7 +69,7 @@ def main() -> None:
         ROUNDS,
     )
     what = f"{size} px with {count} polygons"
-    tell(
+    report_figure(
         f"seconds of segment-tile, {what}, over those with a mask",
         seconds["labels"] / seconds["mask"],
         at_most=1.5,
@@ -85,7 +85,7 @@ def main() -> None:
             ) as other,
         ):
             unequal += int((one.read(1) != other.read(1)).sum())
-    tell(f"pixels of masks that differ, {what}", unequal, at_most=0)
+    report_figure(f"pixels of masks that differ, {what}", unequal, at_most=0)
 
 
 if __name__ == "__main__":

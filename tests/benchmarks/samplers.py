@@ -8,7 +8,7 @@ import optuna
 
 from segment.core.choices import Sampler
 from segment.core.tuning.samplers import build_sampler
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 from tests.core.tuning.objective import SPACE, best_found
 
 SEEDS = 10
@@ -24,7 +24,7 @@ def samplers() -> None:
             scores = [
                 best_found(build_sampler(kind, SPACE, seed), seed, trials) for seed in range(SEEDS)
             ]
-            tell(
+            report_figure(
                 f"score of the best of {trials} trials, sampler {kind}, {SEEDS} seeds",
                 float(np.mean(scores)),
                 standard_error=round(float(np.std(scores, ddof=1)) / SEEDS**0.5, 4),

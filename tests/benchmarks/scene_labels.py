@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.material import FOLDER
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 
 _SEEN_FROM_ABOVE = (
     "data.duplicates=drop",
@@ -179,7 +179,7 @@ def train_row(
                 folder, run, part="test", runtime="openvino", progress=progress
             ).report
     for form, report in scores.items():
-        tell(
+        report_figure(
             f"test accuracy, {name}, {form}",
             report["accuracy"],
             interval=report["accuracy_interval"],

@@ -19,7 +19,7 @@ from segment.core.raster.sources import Source
 from segment.mapping.model_view import plan_tiles
 from segment.tiling import TilePlan
 from tests.benchmarks.material import FOLDER, read, scene
-from tests.benchmarks.measure import COMMANDS, segment_predict, tell
+from tests.benchmarks.measure import COMMANDS, report_figure, segment_predict
 
 DOWN, RIGHT = 37, 91
 
@@ -42,7 +42,9 @@ def seams(model: Path, path: Path | None = None) -> None:
         for shift in range(40, plan.step, 40)
     ]
     spread = [round(min(chance), 3), round(max(chance), 3)]
-    tell(f"seams, {name}", seam_ratio(labels, plan), at_most=1.05, on_lines_elsewhere=spread)
+    report_figure(
+        f"seams, {name}", seam_ratio(labels, plan), at_most=1.05, on_lines_elsewhere=spread
+    )
     crop = FOLDER / "crop.tif"
     with rasterio.open(path) as file:
         window = Window(RIGHT, DOWN, file.width - RIGHT, file.height - DOWN)
@@ -56,7 +58,9 @@ def seams(model: Path, path: Path | None = None) -> None:
         georeferenced = file.crs is not None
     segment_predict(crop, model, output)
     same = (read(output / "crop_classes.tif") == labels[DOWN:, RIGHT:]).mean()
-    tell(f"a crop mapped as in the whole, {name}", same, at_least=0.99, georeferenced=georeferenced)
+    report_figure(
+        f"a crop mapped as in the whole, {name}", same, at_least=0.99, georeferenced=georeferenced
+    )
 
 
 def seam_ratio(labels: NDArray[np.uint8], plan: TilePlan) -> float:
@@ -104,7 +108,7 @@ def killed(model: Path, times: int = 10) -> None:
         identical += all(
             (parts / name).read_bytes() == (whole / name).read_bytes() for name in files
         )
-    tell(
+    report_figure(
         "maps byte-identical after SIGKILL, of ten",
         identical * 10 / times,
         at_least=10,

@@ -11,7 +11,14 @@ from segment.core.model.runtime import Model, load_model
 from segment.core.raster.sources import Source
 from segment.mapping.model_view import plan_tiles
 from tests.benchmarks.material import FOLDER, quantised_scores, scene, tiles_of
-from tests.benchmarks.measure import COMMANDS, run, segment_predict, take_turns, tell, timed
+from tests.benchmarks.measure import (
+    COMMANDS,
+    report_figure,
+    run,
+    segment_predict,
+    take_turns,
+    timed,
+)
 
 SIZE = 8192
 
@@ -39,13 +46,15 @@ def throughput(model: Path, rounds: int = 3) -> None:
         "command_tiles_per_s": rates["command"],
         "model_tiles_per_s": rates["model"],
     }
-    tell(
+    report_figure(
         "whole command against model alone, tiles/s",
         rates["command"] / rates["model"],
         at_least=0.93,
         **details,
     )
-    tell("megapixels/s of the whole command, 8192 x 8192", rates["command"] / count * SIZE**2 / 1e6)
+    report_figure(
+        "megapixels/s of the whole command, 8192 x 8192", rates["command"] / count * SIZE**2 / 1e6
+    )
 
 
 def predict_all(model: Model, tiles: object) -> None:
@@ -71,7 +80,7 @@ def quantised(model: Path, rounds: int = 5) -> None:
         },
         rounds,
     )
-    tell(
+    report_figure(
         "int8 against Keras on TensorFlow, tiles of 256 px",
         rates["openvino"] / rates["keras"],
         at_least=2.3,
@@ -79,7 +88,7 @@ def quantised(model: Path, rounds: int = 5) -> None:
     )
     scores = quantised_scores(model)
     fall = 100 * (scores["keras"]["mean_jaccard"] - scores["int8"]["mean_jaccard"])
-    tell("points of mean Jaccard that int8 loses", fall, at_most=0.5, **scores)
+    report_figure("points of mean Jaccard that int8 loses", fall, at_most=0.5, **scores)
 
 
 def start(model: Path, rounds: int = 7) -> None:
@@ -104,7 +113,7 @@ def start(model: Path, rounds: int = 7) -> None:
             time.sleep(0.002)
         found.append(time.perf_counter() - begun)
         assert process.wait() == 0
-    tell(
+    report_figure(
         "seconds to the first band, 512 x 512",
         sorted(found)[len(found) // 2],
         at_most=2.0,
@@ -129,13 +138,13 @@ def naive(model: Path, rounds: int = 3, size: int = 4096) -> None:
         return done.seconds
 
     seconds = take_turns({"command": ours, "naive": theirs}, rounds)
-    tell(
+    report_figure(
         f"speed against the naive way, {size} x {size}",
         seconds["naive"] / seconds["command"],
         at_least=1.0,
         seconds=seconds,
     )
-    tell(
+    report_figure(
         f"memory against the naive way, {size} x {size}",
         peaks["command"] / peaks["naive"],
         at_most=1.0,

@@ -28,7 +28,7 @@ from segment.data.tiles import find_pairs
 from segment.map_outputs.suggestions import WINDOW
 from segment.sample import SAMPLE_CLASSES
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 
 ROUNDS, WINDOWS, ACROSS, TOWN = 3, 20, 3, 2031
 TABLE = ClassTable(SAMPLE_CLASSES)
@@ -56,7 +56,7 @@ def main() -> None:
         grounds[f"Dubai, {given.dubai.name}"] = _mosaic(given.dubai)
     for name, (image, reference) in grounds.items():
         first = _map(BUNDLED, image, reference, 0)[0]
-        tell(f"mean Jaccard, {name}, bundled model", first)
+        report_figure(f"mean Jaccard, {name}, bundled model", first)
         ways: dict[str, list[list[float]]] = {"suggested": [], "random": []}
         for seed in range(given.seeds):
             for way, found in ways.items():
@@ -68,8 +68,8 @@ def main() -> None:
                 scores = np.array(found)[:, number]
                 spread = scores.std(ddof=min(1, given.seeds - 1))
                 label = f"mean Jaccard, {name}, round {number + 1}, {way} windows"
-                tell(label, scores.mean(), spread=round(float(spread), 4))
-            tell(
+                report_figure(label, scores.mean(), spread=round(float(spread), 4))
+            report_figure(
                 f"gain of suggestions over random windows, {name}, round {number + 1}",
                 gains[:, number].mean(),
                 at_least=float(error[number]),

@@ -17,7 +17,7 @@ from segment.scores import Confusion
 from segment.tile_window import Window
 from segment.tiling import TilePlan
 from tests.benchmarks.material import scene
-from tests.benchmarks.measure import take_turns, tell, timed
+from tests.benchmarks.measure import report_figure, take_turns, timed
 from tests.benchmarks.seams import seam_ratio
 
 CHOICES = [
@@ -64,7 +64,7 @@ def tiles(model: Path, path: Path | None = None, rounds: int = 3) -> None:
         both = {merge: scores[tile, shared, merge] for merge in ("blend", "crop")}
         pixels = whole[tile, shared, "blend"].size
         rate = pixels / 1e6 / seconds[str((tile, shared, "blend"))]
-        tell(f"megapixels/s, tile {tile}, shared {shared}", rate, **both)
+        report_figure(f"megapixels/s, tile {tile}, shared {shared}", rate, **both)
 
 
 def labels(source: Source, plan: TilePlan, model: Model, merge: str = "blend") -> NDArray[np.uint8]:

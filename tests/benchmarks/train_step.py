@@ -18,7 +18,7 @@ from segment.annotations.cutting import cut_scene
 from segment.config import Config
 from segment.core.progress import Silent
 from tests.benchmarks.material import FOLDER, scene
-from tests.benchmarks.measure import machine, take_turns, tell
+from tests.benchmarks.measure import machine, report_figure, take_turns
 from tests.benchmarks.peers import PYTHON
 
 SIZE, BATCHES = 2048, 4  # edge of the town that tiles are cut from; batches that steps repeat
@@ -102,7 +102,7 @@ def train_step(rounds: int = 5, steps: int = 8, only: Sequence[str] = ()) -> Non
     seconds("steps", every, 1, steps=2)  # builds and compiles each
     found = seconds("steps", every, rounds, steps=steps)
     best = [min(names, key=found.__getitem__) for names in (ours, theirs)]
-    tell(
+    report_figure(
         "seconds a tile of segment-train over those of PyTorch, best setting of each",
         found[best[0]] / found[best[1]],
         at_most=1.25,
@@ -110,7 +110,7 @@ def train_step(rounds: int = 5, steps: int = 8, only: Sequence[str] = ()) -> Non
     )
     seconds("epoch", best, 1)  # fills caches
     epochs = seconds("epoch", best, max(rounds // 2, 1))
-    tell(
+    report_figure(
         "the same, an epoch that loads and changes its tiles",
         epochs[best[0]] / epochs[best[1]],
         seconds_a_tile=epochs,

@@ -14,7 +14,7 @@ from classify.training.unsure import KEPT, choose_limits
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import load_model
-from tests.benchmarks.measure import tell
+from tests.benchmarks.measure import report_figure
 from tests.benchmarks.strangers import strangers
 
 Scores = dict[str, NDArray[np.float64]]
@@ -61,7 +61,7 @@ def unsure(
         kind: float(doubt.unsure(others[kind], doubt.unfamiliar(kinds[kind])).mean())
         for kind in kinds
     }
-    tell(
+    report_figure(
         "images of none of the classes answered unsure, mean over kinds",
         np.mean(list(shares.values())),
         at_least=0.8,
@@ -69,7 +69,7 @@ def unsure(
         fewest=round(min(shares.values()), 3),
         each=count,
     )
-    tell(
+    report_figure(
         "right answers that are given",
         1 - turned[right & scored].mean(),
         at_least=0.93,
@@ -146,7 +146,7 @@ def _compare(known: Scores, right: NDArray[np.bool_], others: dict[str, Scores])
             )
             for s in others.values()
         ]
-        tell(
+        report_figure(
             f"strangers turned away by {name}, 95 % of right answers kept",
             np.mean(list(beyond.values())),
             kinds={kind: round(share, 3) for kind, share in beyond.items()},
