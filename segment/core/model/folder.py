@@ -123,10 +123,10 @@ def load_model_info(folder: Path) -> ModelInfo:
         problem = str(error)
         if isinstance(error, ValidationError):
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            problem = (
-                f"{place}: {first['msg'].removeprefix('Value error, ')}, {quoted(first['input'])}"
-            )
+            place, problem = ".".join(map(str, first["loc"])), first["msg"]
+            problem = problem.removeprefix("Value error, ")
+            if place:  # else the problem names it, of what does not fit together
+                problem = f"{place}: {problem}, {quoted(first['input'])}"
         raise InputError(
             f"{folder / INFO_FILE}: not as training wrote it: {problem}. Restore the file."
         ) from error
