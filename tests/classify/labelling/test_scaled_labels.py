@@ -52,7 +52,7 @@ def test_cells_of_a_scene(tmp_path: Path) -> None:
         assert_array_equal(read(again.labels), read(plain.labels))
         auto = label_scene(scene, model, tmp_path / "auto", grid=EDGE)
         assert any("brought to 8 bits" in note for note in auto.report["notes"])
-        with pytest.raises(InputError, match="Convert it to uint8"):
+        with pytest.raises(InputError, match="Choose another --scale"):
             label_scene(scene, model, tmp_path / "never", grid=EDGE, scale="never")
 
 
