@@ -130,8 +130,8 @@ def label_uploads(
     )
     for number, prediction in zip(admitted, found, strict=True):
         problem = prediction.problem and job.message(InputError(prediction.problem))
-        name, notes = images[number].name, (*_notes(sources[number]), *prediction.notes)
-        predictions[number] = replace(prediction, image=name, problem=problem, notes=notes)
+        name, remarks = images[number].name, (*_notes(sources[number]), *prediction.notes)
+        predictions[number] = replace(prediction, image=name, problem=problem, notes=remarks)
     if len(images) == 1 and predictions[0].problem:
         raise InputError(predictions[0].problem)
     notes = [line.removeprefix("note: ") for line in band_notes(predictions)]
