@@ -197,12 +197,13 @@ class ModelInfo(Settings):
         if (given := len(labels.thresholds)) != wanted:
             rule = f"{wanted} thresholds, one per class of several labels, not {given}"
             raise ValueError(f"labels.thresholds: {rule}")
-        values = {c.value for c in self.class_table.table}
+        # not by the property: a copy with other classes would keep it
+        values = {c.value for c in ClassTable(self.classes).table}
         if labels.unsure is not None and values.issuperset(range(255)):
             raise ValueError("labels.unsure: is not null, but classes have all values of 0 to 254")
         every = labels.label_maps.values()
         named = {name for one in every for names in one.values() for name in names}
-        if unknown := named - set(self.class_table.names):
+        if named and (unknown := named - set(self.class_table.names)):
             raise ValueError(f"labels.label_maps: {min(unknown)} is no class of the model")
         return self
 

@@ -86,7 +86,7 @@ def test_images_share_a_scale(tmp_path: Path) -> None:
     assert auto[3].given == ["road"]  # 8 bits stay
     assert any("of 3 scenes" in line for line in lines.lines)
     never = list(predict_images(images, model, scale="never"))
-    assert ["Convert it" in (p.problem or "") for p in never] == [True] * 3 + [False]
+    assert ["Choose another --scale" in (p.problem or "") for p in never] == [True] * 3 + [False]
 
 
 def test_images_of_the_training_have_its_scale(tmp_path: Path) -> None:
