@@ -65,8 +65,32 @@ def tune(
     finder = partial(find_files, settings=config.data)
     files = finder(folders)  # report faults before the first trial
     scores = {"val_accuracy": "accuracy", "val_mean_average_precision": "mean_average_precision"}
-    task = Task("classify.cli", folders, config, scores, files, find_files=finder)
+    task = Task(
+        "classify.cli",
+        folders,
+        config,
+        scores,
+        files,
+        find_files=finder,
+        check=check_settings,
+    )
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
+
+
+def check_settings(config: Config) -> None:
+    """Checks that the network of a trial can be built.
+
+    Args:
+        config: Settings of the trial.
+
+    Raises:
+        InputError: As `check_model` and `check_unfreeze` do.
+    """
+    if config.model.kind == "network":
+        from classify.training.models import check_model, check_unfreeze
+
+        check_model(config.model, config.data)
+        check_unfreeze(config.model, config.training)
 
 
 def find_files(data: Sequence[Path], settings: ImageSettings) -> list[Path]:

@@ -84,8 +84,23 @@ def tune(
         files,
         val_seed="data.split_seed",
         find_files=finder,
+        check=check_settings,
     )
     return tune_task(task, Path(output), space, search, progress, cluster=cluster)
+
+
+def check_settings(config: Config) -> None:
+    """Checks that the network of a trial can be built.
+
+    Args:
+        config: Settings of the trial.
+
+    Raises:
+        InputError: As `check_model` does.
+    """
+    from segment.training.models import check_model  # imports Keras
+
+    check_model(config.model, config.data.tile)
 
 
 def find_files(data: Sequence[Path], settings: DataSettings) -> list[Path | str]:

@@ -125,7 +125,7 @@ def predict(
             "--cluster belongs to --grid, which is not given. Add --grid, or leave --cluster out."
         )
     sources = find_sources(images, LABEL_ENDINGS, parse_bands(bands), parse_nodata(nodata))
-    _print_notes([f"note: {note}" for note in unsearched_notes(images)], console)
+    _print_notes([f"note: {note}" for note in unsearched_notes(images, output)], console)
     if csv:
         refuse_existing(csv, overwrite)
         refuse_inputs([csv], [source.path for source in sources])

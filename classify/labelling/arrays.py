@@ -19,7 +19,7 @@ from segment.core.model.runtime import Model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.progress import Progress, Silent
 from segment.core.raster.nodata import Nodata
-from segment.core.raster.sources import Source
+from segment.core.raster.sources import Source, without_key
 
 
 def predict_array(  # noqa: PLR0913 - public, its parameters are options
@@ -67,7 +67,8 @@ def predict_array(  # noqa: PLR0913 - public, its parameters are options
         pixels = read_input(source, info, remarks, to_label=True)
     for note in [*notes, *remarks]:
         (progress or Silent()).say(f"note: {note}")
-    name = str(source.path) if isinstance(image, (str, Path, Source)) else "image"
+    is_named = isinstance(image, (str, Path, Source))
+    name = without_key(str(source.path), source.path) if is_named else "image"
     found, doubt = answer(network, pixels[None], augment), Doubt.of(network)
     unsure = doubt.unsure(found, doubt.unfamiliar(pixels[None]))
     (prediction,) = choose_labels([name], found, unsure, info, top)

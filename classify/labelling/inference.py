@@ -221,7 +221,9 @@ def require_input(path: str, bands: int, dtype: str, info: ModelInfo, reason: st
         cure = f"{reason} Name those to use, e.g. --bands {listed(chosen)}.".strip()
     else:
         cure = (
-            f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to"
+            "Choose another --scale: auto brings its pixels to 8 bits."
+            if info.dtype == "uint8"
+            else f"Convert it to {info.dtype}, with values as in training ({info.range[0]:g} to"
             f" {info.range[1]:g})."
         )
     raise MisfitError(

@@ -28,7 +28,7 @@ from segment.core.onnx_models.loading import load_model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
 from segment.core.progress import Progress, Silent
-from segment.core.raster.sources import Source
+from segment.core.raster.sources import Source, without_key
 
 
 def predict_images(
@@ -215,7 +215,9 @@ def _batches(
     left = iter(enumerate(images, 1))
     while some := list(islice(left, size)):
         names = [
-            printable(image.path) if isinstance(image, Source) else f"image {number}"
+            without_key(printable(image.path), image.path)
+            if isinstance(image, Source)
+            else f"image {number}"
             for number, image in some
         ]
         pixels: list[NDArray[Any]] = []
@@ -228,5 +230,6 @@ def _batches(
                 remarks += found
                 problems.append(None)
             except InputError as error:
-                problems.append(str(error))
+                path = image.path if isinstance(image, Source) else Path()
+                problems.append(without_key(str(error), path))
         yield _Batch(names, problems, notes, np.stack(pixels) if pixels else None)

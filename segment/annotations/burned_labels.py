@@ -133,7 +133,7 @@ def burn_labels(
         scene.height,
         scene.width,
         class_table,
-        [*shapes.notes, *notes],
+        [*layer.notes, *shapes.notes, *notes],
         [repr(labels), *(burner.digest for burner in (burner, areas) if burner)],
         burner,
         areas,

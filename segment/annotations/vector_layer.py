@@ -21,12 +21,14 @@ class Layer:
         name: Name of the layer.
         crs: CRS as text, None where the layer has none.
         fields: Values of the fields that were asked for, by name; each (features,).
+        notes: What was assumed.
     """
 
     path: Path
     name: str
     crs: str | None
     fields: dict[str, NDArray[Any]]
+    notes: Sequence[str] = ()
 
 
 def read_layer(
@@ -60,12 +62,17 @@ def read_layer(
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
         name = _choose(path, layers, layer, option)
-        known = [str(field) for field in pyogrio.read_info(path, layer=name)["fields"]]
+        info = pyogrio.read_info(path, layer=name)
+        stored = [str(field) for field in info["fields"]]
+        is_shapefile = info["driver"] == "ESRI Shapefile"
+        known = _as_utf8(stored) if is_shapefile else stored
         for field in fields:
             if field not in known:
                 raise InputError(f"{path}: has no field {field!r}. {_nearest(field, known)}")
+        named = dict(zip(stored, known, strict=True))
+        wanted = [field for field in stored if named[field] in fields]
         meta, fids, _, values = pyogrio.raw.read(
-            path, layer=name, columns=list(fields), read_geometry=False, return_fids=True
+            path, layer=name, columns=wanted, read_geometry=False, return_fids=True
         )
     except (DataSourceError, DataLayerError) as error:
         reason = " ".join(str(error).split())
@@ -73,7 +80,7 @@ def read_layer(
         if "not recognized" in reason:  # what follows is advice to programmers
             reason, cure = "no known format", "Give a GeoPackage, GeoJSON or Shapefile."
         raise InputError(f"{path}: cannot be read as a vector file ({reason}). {cure}") from error
-    found = dict(zip((str(field) for field in meta["fields"]), values, strict=True))
+    found = dict(zip((named[str(field)] for field in meta["fields"]), values, strict=True))
     if not len(fids):
         raise InputError(f"{path}: layer {name!r} holds no features. Choose another layer.")
     for field, column in found.items():
@@ -82,7 +89,39 @@ def read_layer(
                 f"{path}: the field {field!r} holds lists or bytes. Choose a field of text or"
                 " numbers."
             )
-    return Layer(path, name, meta["crs"], found)
+    notes = _decode(path, found, info["encoding"]) if is_shapefile else []
+    return Layer(path, name, meta["crs"], found, notes)
+
+
+def _decode(path: Path, fields: dict[str, NDArray[Any]], encoding: str | None) -> list[str]:
+    """Decodes the texts of a Shapefile that is in UTF-8 and does not state it, and reports that."""
+    notes = []
+    for field, column in fields.items():
+        texts = [value for value in column if isinstance(value, str) and not value.isascii()]
+        if not texts:
+            continue
+        decoded = dict(zip(texts, _as_utf8(texts), strict=True))
+        if decoded[texts[0]] != texts[0]:
+            fields[field] = np.array([decoded.get(value, value) for value in column], object)
+            notes.append(
+                f"{path}: the field {field!r} is in UTF-8, which the Shapefile does not state (in a"
+                " .cpg file), and is read as such"
+            )
+        elif encoding != "UTF-8":
+            notes.append(
+                f"{path}: the Shapefile has no .cpg file that states its encoding, and is read as"
+                f" {encoding}: {_listed(list(decoded), 3)}. If this is wrong, write its encoding,"
+                " such as CP1251, into a .cpg file beside it"
+            )
+    return notes
+
+
+def _as_utf8(texts: Sequence[str]) -> list[str]:
+    """Decodes UTF-8 that was read as ISO-8859-1; other texts are returned as they are."""
+    try:
+        return [text.encode("latin-1").decode("utf-8") for text in texts]
+    except UnicodeError:
+        return list(texts)
 
 
 def fields_of(path: Path) -> list[str] | None:

@@ -48,6 +48,7 @@ def make_api(models: OfferedModels, jobs: Jobs) -> None:
                 "given": p.given,
                 "unsure": p.unsure,
                 "problem": p.problem,
+                "notes": p.notes,
             }
             for p in found.predictions
         ]
@@ -95,7 +96,7 @@ _CLASSIFY = (
     " by default. bands: those of the model in its order, such as 4,3,2; by default those it"
     " learned from. scale: how more than 8 bits become 8: auto (the default), never, LOW,HIGH or"
     " 2%,98%. Returns for each {image, labels: {label: probability}, given: [label], unsure:"
-    " whether none may apply, problem: null or a sentence}."
+    " whether none may apply, problem: null or a sentence, notes: [how the image was read]}."
 )
 _MAP = (
     "Maps a scene. scene: an uploaded file (gradio_client.handle_file). model: by name, the first"

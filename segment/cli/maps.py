@@ -146,6 +146,7 @@ def predict(
     console: ConsoleOptions,
 ) -> None:
     """Maps scenes: class raster, pictures, report and a page to print of each."""
+    from segment.core.inputs.left_out import mask_notes, unsearched_notes
     from segment.core.inputs.named_scenes import find_sources, parse_bands
     from segment.core.inputs.scene_scales import SceneScales
     from segment.core.machine import process_start
@@ -161,10 +162,13 @@ def predict(
     info = check_inputs(
         sources, model, output, truth=truth, tile=mapping.tile, colors=mapping.colors
     )
+    notes = [f"note: {note}" for note in (*unsearched_notes(scenes, output), *mask_notes(sources))]
     if cluster is not None:
         from segment.cluster.scenes import predict_scenes
 
         with console.progress() as progress:
+            for note in notes:
+                progress.say(note)
             done = predict_scenes(
                 sources,
                 model,
@@ -188,6 +192,8 @@ def predict(
         check_input(scales.planned([source])[0], info)
 
     with console.progress() as progress:
+        for note in notes:
+            progress.say(note)
 
         def prepare(fit: list[Source]) -> tuple[list[Source], Callable[[Source], None]]:
             scaled = scales.scaled(fit, progress)

@@ -115,7 +115,7 @@ def change_settings(settings: S, values: Mapping[str, Any]) -> S:
     content = settings.model_dump(mode="json")
     for key, value in values.items():
         _put(content, key, value)
-    return _validate(type(settings), content)
+    return _validate(type(settings), content, cure="Choose another value.")
 
 
 def _parse_override(text: str) -> tuple[str, Any]:
@@ -144,14 +144,16 @@ def _put(content: dict[str, Any], name: str, value: Any) -> None:
     content[last] = value
 
 
-def _validate(kind: type[S], content: Mapping[str, Any], path: Path | None = None) -> S:
+def _validate(
+    kind: type[S], content: Mapping[str, Any], path: Path | None = None, cure: str = ""
+) -> S:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise InputError(_explain(kind, error, path)) from error
+        raise InputError(_explain(kind, error, path, cure)) from error
 
 
-def _explain(kind: type[Settings], error: ValidationError, path: Path | None) -> str:
+def _explain(kind: type[Settings], error: ValidationError, path: Path | None, cure: str) -> str:
     # of union members, the best fit fails deepest
     first = max(error.errors(), key=lambda e: len(e["loc"]))
     keys = [key for key in first["loc"] if not _is_union_member(key)]
@@ -171,10 +173,8 @@ def _explain(kind: type[Settings], error: ValidationError, path: Path | None) ->
         return f"{prefix}{place + ': ' if place else ''}{rule}"
     # --set reaches no item of a list
     whole = ".".join(takewhile(lambda key: not key.isdigit(), map(str, keys)))
-    return (
-        f"{prefix}{place}: {rule}. Received {quoted(first['input'])}. Change it there or with --set"
-        f" {whole}=..."
-    )
+    cure = cure or f"Change it there or with --set {whole}=..."
+    return f"{prefix}{place}: {rule}. Received {quoted(first['input'])}. {cure}"
 
 
 def _is_union_member(key: int | str) -> bool:

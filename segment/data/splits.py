@@ -125,10 +125,10 @@ def split_collection(
         InputError: As in `divide`, and if groups of a collection of weight 0 are named.
     """
     if one.weight == 0:
-        if one.val_groups:
+        if named := [key for key in ("val_groups", "test_groups") if getattr(one, key)]:
             raise InputError(
-                f"data.collections: {name}: weight 0 leaves no tiles for val_groups, all are test."
-                " Leave val_groups out, or set a weight."
+                f"data.collections: {name}: weight 0 leaves no tiles for {named[0]} to divide, all"
+                f" are test. Leave {' and '.join(named)} out, or set a weight."
             )
         tests = grid_patches(pairs, settings.tile)
         return Division({"train": [], "val": [], "test": tests}, "group")

@@ -21,7 +21,6 @@ from segment.tile_window import Window
 from segment.tiling import TilePlan
 
 _GDAL_TYPES = {
-    "uint8": "Byte",
     "uint16": "UInt16",
     "int16": "Int16",
     "float32": "Float32",
@@ -165,14 +164,11 @@ def check_scene(raster: Raster, info: ModelInfo) -> None:
         or (info.dtype.startswith("float") and dtype in ("float32", "float64"))
         or (info.dtype == "uint8" and bands != info.bands)  # scaled once its bands are right
     ):
-        scale = (
-            "-scale"
-            if info.dtype == "uint8"
-            else f"-scale MIN MAX {info.range[0]:g} {info.range[1]:g}"
-        )
         cures.append(
-            f"convert it: gdal_translate -ot {_GDAL_TYPES.get(info.dtype, info.dtype)} {scale}"
-            " IN OUT"
+            "choose another --scale: auto brings its pixels to 8 bits"
+            if info.dtype == "uint8"
+            else f"convert it: gdal_translate -ot {_GDAL_TYPES.get(info.dtype, info.dtype)} -scale"
+            f" MIN MAX {info.range[0]:g} {info.range[1]:g} IN OUT"
         )
     if cures:
         reason = "" if raster.choice.bands else "".join(f" {n}" for n in raster.choice.notes)

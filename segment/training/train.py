@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segment.bundled import BUNDLED
 from segment.config import Config
 from segment.core.config import describe_settings
+from segment.core.labels.classes import IGNORED
 from segment.core.model.info import ModelInfo, ScaleInfo
 from segment.core.model.record import inherit
 from segment.core.networks.pretrained import Built
@@ -132,7 +133,8 @@ def _score_epoch(
     losses: list[float] = []
 
     def add_loss(*batch: NDArray[Any]) -> None:
-        losses.append(float(loss(*map(keras.ops.convert_to_tensor, batch))))
+        if (batch[0] != IGNORED).any():  # else the loss is 0, whatever the network answers
+            losses.append(float(loss(*map(keras.ops.convert_to_tensor, batch))))
 
     found = score_patches(
         network.predict_on_batch,
@@ -143,7 +145,7 @@ def _score_epoch(
         data.labels_of_collections,
     )
     return {
-        "val_loss": float(np.mean(losses)),
+        "val_loss": float(np.mean(losses or [0.0])),
         MONITOR: found.mean_jaccard,
         "val_accuracy": found.accuracy,
     }

@@ -12,9 +12,13 @@ from PIL import Image
 from segment.app.jobs.job import Job
 from segment.app.jobs.labelling import LabelSettings, label_uploads
 from segment.app.jobs.mapping import Settings, find_probabilities
+from segment.app.jobs.models import OfferedModels
+from segment.app.jobs.queue import Jobs
 from segment.core.errors import InputError
 from segment.core.maps.scene_outputs import format_areas
+from tests.classify.labelling.test_mixed_images import Labeller as ByFirstBand
 from tests.classify.training.test_scored_as_labelled import Labeller
+from tests.conftest import write_raster
 from tests.fakes import NAMES
 
 
@@ -90,6 +94,38 @@ def test_bands_are_read_in_their_order(map_it, bands, name):
         mapped.files.report["pixels_by_class"][name] == 1600
         and next(iter(find_probabilities(mapped, 0, 0))) == name
     )
+
+
+def test_remarks_on_how_images_are_read_are_those_of_each_image(monkeypatch):
+    jobs, shelf, random = Jobs(), OfferedModels(), np.random.default_rng(0)
+    place, turned = jobs.uploads / "a", Image.Exif()
+    place.mkdir()
+    turned[0x0112] = 6
+    Image.new("RGB", (40, 30)).save(place / "turned.jpg", exif=turned)
+    write_raster(place / "deep.tif", random.integers(0, 4000, (40, 40, 3), np.uint16))
+    four = random.integers(1, 255, (40, 40, 4), np.uint8)
+    write_raster(place / "four.tif", four, photometric="minisblack")
+    write_raster(place / "plain.png", np.full((40, 40, 3), 42, np.uint8))
+    said = {
+        "turned.jpg": "EXIF orientation 6",
+        "deep.tif": "are brought to 8 bits",
+        "four.tif": "which of its 4 bands",
+        "plain.png": None,
+    }
+    files = [place / name for name in said]
+    monkeypatch.setattr(shelf, "load", lambda task, name: ByFirstBand())
+    job = jobs.begin("me", "classify")
+    settings = LabelSettings("bundled")
+    found = job.do(
+        lambda: label_uploads(job, shelf, jobs.received, files, settings, pictures=False)
+    )
+    jobs.close()
+    for one, expected in zip(found.predictions, said.values(), strict=True):
+        assert [expected in note for note in one.notes] == ([True] if expected else [])
+    for name, expected in said.items():  # together, with the names that visitors know
+        assert sum(f"{name}: " in note and str(expected) in note for note in found.notes) == bool(
+            expected
+        )
 
 
 @pytest.mark.parametrize("overlap", [0.6, -1, float("nan"), "wide", None])

@@ -102,6 +102,7 @@ def test_bands_are_chosen_over_http(client, tmp_path):
         assert answer["given"] == [given]
     (answer,) = client.predict([image], model="tiny", api_name="/classify")
     assert answer["given"] == ["bright"]  # of the first three bands
+    assert ["which of its 4 bands" in note for note in answer["notes"]] == [True]
     report, *_ = client.predict(image, api_name="/map")
     assert any("which of its 4 bands are red" in note for note in report["notes"])
     two = gradio_client.handle_file(

@@ -7,9 +7,12 @@ import pytest
 
 from classify import cli
 from classify.config import Config
-from classify.tuning import find_files
+from classify.training.backbones import DESIGNS
+from classify.tuning import SPACE, check_settings, find_files, tune
 from segment.core.cli.command import run
 from segment.core.config import load_settings
+from segment.core.errors import InputError
+from segment.core.tuning.search_space import Parameter, distributions
 from tests.conftest import two_class_scene, write_raster
 
 pytestmark = pytest.mark.heavy
@@ -77,3 +80,27 @@ def test_tables_of_labels_and_classes_are_files_of_the_data(tmp_path):
     table = tmp_path / "classes.yaml"
     table.write_text("- {name: b, color: '#0000FF'}\n- {name: a, color: '#FF0000'}\n")
     assert find_files([tmp_path], settings)[4:] == [tmp_path / "labels.csv", table]
+
+
+@pytest.mark.parametrize(
+    "space, problem",
+    [
+        ({"model.backbone": ["baseline", "resnet05"]}, "resnet05"),
+        ({"model.weights": ["none", "imagenet"]}, "baseline has no ImageNet weights"),
+        ({"training.unfreeze": [0, 9]}, "baseline has . stages"),
+    ],
+)
+def test_networks_that_cannot_be_built_are_refused_before_the_first_trial(
+    class_folders, tmp_path, space, problem
+):
+    chosen = {key: Parameter(choices=choices) for key, choices in space.items()}
+    settings = load_settings(Config, None, [f"{key}={value}" for key, value in QUICK.items()])
+    with pytest.raises(InputError, match=problem):
+        tune(class_folders(), tmp_path / "out", settings, chosen)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("backbone", DESIGNS)
+def test_every_backbone_takes_the_default_space(backbone):
+    settings = load_settings(Config, None, [f"model.backbone={backbone}", "model.weights=none"])
+    assert len(distributions(SPACE, settings, check_settings)) == len(SPACE)

@@ -10,9 +10,11 @@ from segment import cli
 from segment.config import Config
 from segment.core.cli.command import run
 from segment.core.config import load_settings
+from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.core.tuning.search import Task
-from segment.tuning import find_files, tune
+from segment.core.tuning.search_space import Parameter, distributions
+from segment.tuning import check_settings, find_files, tune
 from tests.conftest import two_class_scene, write_raster
 
 
@@ -43,6 +45,37 @@ def test_a_folder_without_tiles_is_reported_at_once(tmp_path, capsys):
         run(cli.tune.__wrapped__, [str(tmp_path / "empty"), "--output", str(tmp_path / "out")]) == 2
     )
     assert "empty" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    "space, change, problem",
+    [
+        ({"model.backbone": ["resnet34", "resnet43"]}, (), "'resnet43' .* Did you mean resnet34"),
+        ({"model.backbone": ["densenet121"]}, (), "not an encoder that can be built"),
+        ({"data.tile": [64, 100]}, (), "data.tile: 100, but unet needs a multiple of 32"),
+        ({"loss.gamma": [1, 2]}, ("model.backbone=resnet43",), "Did you mean resnet34"),
+        ({"model.weights": ["none", "nowhere"]}, (), "nowhere"),
+    ],
+)
+def test_networks_that_cannot_be_built_are_refused_before_the_first_trial(
+    tile_folder, tmp_path, space, change, problem
+):
+    chosen = {key: Parameter(choices=choices) for key, choices in space.items()}
+    settings = load_settings(Config, None, ["data.tile=64", *change])
+    with pytest.raises(InputError, match=problem):
+        tune(tile_folder(), tmp_path / "out", settings, chosen)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.heavy
+def test_values_that_suit_another_value_of_the_space_are_taken(tmp_path):
+    space = {
+        "model.architecture": Parameter(choices=["unet", "pspnet"]),
+        "data.tile": Parameter(choices=[64, 144]),  # of which PSPNet takes the second alone
+    }
+    settings = load_settings(Config, None, ["data.tile=64"])
+    assert list(distributions(space, settings, check_settings)) == list(space)
 
 
 @pytest.mark.heavy

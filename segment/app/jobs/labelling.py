@@ -19,13 +19,10 @@ from segment.app.jobs.job import Job, JobProgress, check_augment
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands, choose_scale
 from segment.core.errors import InputError
-from segment.core.inputs.named_scenes import scale_notes
 from segment.core.model.info import ModelInfo
 from segment.core.pixels.geometry import resize
-from segment.core.raster.orientation import summarise_turned
 from segment.core.raster.reduced import read_reduced
 from segment.core.raster.sources import Source
-from segment.core.raster.subdatasets import several_notes
 from segment.core.reports.figures import displayable
 from segment.core.reports.picture import write_picture
 
@@ -133,10 +130,11 @@ def label_uploads(
     )
     for number, prediction in zip(admitted, found, strict=True):
         problem = prediction.problem and job.message(InputError(prediction.problem))
-        predictions[number] = replace(prediction, image=images[number].name, problem=problem)
+        name, remarks = images[number].name, (*_notes(sources[number]), *prediction.notes)
+        predictions[number] = replace(prediction, image=name, problem=problem, notes=remarks)
     if len(images) == 1 and predictions[0].problem:
         raise InputError(predictions[0].problem)
-    notes = [*_notes(images, sources), *band_notes(predictions)]
+    notes = [line.removeprefix("note: ") for line in band_notes(predictions)]
     listing = job.folder / "labels.csv"
     listing.write_text(as_csv(predictions) + "\n", encoding="utf-8")
     if not pictures:
@@ -156,16 +154,12 @@ def label_uploads(
     )
 
 
-def _notes(images: Sequence[Path], sources: Sequence[Source | None]) -> list[str]:
-    """Notes on how images are read, by the names that visitors know."""
-    found, admitted = [], [source for source in sources if source]
-    names = [image.name for image, source in zip(images, sources, strict=True) if source]
-    for name, source in zip(names, admitted, strict=True):
+def _notes(source: Source | None) -> list[str]:
+    """Notes on how an image is read: turned, scaled, masked by its alpha, the first of several."""
+    if source is not None:
         with suppress(InputError), source.open() as raster:
-            found.append((name, raster.orientation))
-    several = several_notes([source.path for source in admitted], names)
-    lines = [*summarise_turned(found), *several, *scale_notes(admitted)]
-    return [line.removeprefix("note: ") for line in lines]
+            return raster.notes
+    return []
 
 
 def _add_heat(

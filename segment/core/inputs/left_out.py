@@ -1,11 +1,13 @@
-"""Pictures in folders that a search leaves out: of other endings, and in folders below."""
+"""Pictures in folders that a search leaves out, or takes without being meant: masks."""
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from segment.core.errors import counted
-from segment.core.raster.sources import SUFFIXES
+from segment.core.errors import InputError, counted
+from segment.core.raster.opening import open_raster
+from segment.core.raster.sources import SUFFIXES, Source
 
 _OTHER = (
     *(".gif", ".heic", ".heif", ".avif", ".jxl", ".jfif", ".jpe", ".jpf", ".j2k", ".jp2k"),
@@ -40,11 +42,12 @@ def ending_notes(folders: Iterable[Path]) -> list[str]:
     )
 
 
-def unsearched_notes(names: Iterable[str]) -> list[str]:
+def unsearched_notes(names: Iterable[str], output: Path) -> list[str]:
     """Reports what `find_sources` leaves out of folders: other endings, and folders in them.
 
     Args:
         names: What a user names.
+        output: Folder of the outputs, which is not reported.
 
     Returns:
         One line per remark.
@@ -55,6 +58,7 @@ def unsearched_notes(names: Iterable[str]) -> list[str]:
         path
         for path in inside
         if not path.name.startswith(".")
+        and path.resolve() != output.resolve()
         and any(file.suffix.lower() in SUFFIXES for file in path.glob("*"))
     ]
     notes = ending_notes(folders)
@@ -64,3 +68,27 @@ def unsearched_notes(names: Iterable[str]) -> list[str]:
             f" {below[0].name}: name it, or a pattern such as {below[0].parent / '**' / '*.png'}"
         )
     return notes
+
+
+def mask_notes(sources: Iterable[Source]) -> list[str]:
+    """Reports rasters of one band beside scenes of three or more in a folder: they may be masks.
+
+    Args:
+        sources: Scenes of a command.
+
+    Returns:
+        One line with the count; empty if there are none.
+    """
+    bands: dict[Path, int] = {}
+    for source in sources:
+        if isinstance(source.path, Path):
+            with suppress(InputError), open_raster(source.path) as raster:
+                bands[source.path] = raster.dataset.count
+    colored = {path.parent for path, count in bands.items() if count >= 3}
+    single = [path for path, count in bands.items() if count == 1 and path.parent in colored]
+    if not single:
+        return []
+    return [
+        f"{counted(len(single), 'raster')} of one band beside scenes of more, e.g. {single[0]}:"
+        " mapped, too. If these are masks, name the scenes alone"
+    ]

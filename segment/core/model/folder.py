@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from segment.core.errors import DAMAGE, InputError, quoted
 from segment.core.model.info import ModelInfo
 from segment.core.model.weight_files import checksum, read_keras_model, save_keras_model
-from segment.core.outputs import staged
+from segment.core.outputs import staged, staged_files
 from segment.core.pixels.novelty import NOVELTY_FILE as NOVELTY_FILE
 from segment.core.progress import Progress
 from segment.core.yaml_text import read_yaml
@@ -46,7 +46,8 @@ def openvino_file(folder: Path) -> Path:
 def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> None:
     """Writes `model.keras` and `model.yaml` into an existing folder.
 
-    Each file is written completely or not at all. Exports of an earlier model are removed.
+    Both are written or none: if the process is killed between them, `finish_moving` of their names
+    completes the folder. Exports of an earlier model are removed.
 
     Args:
         folder: Model folder.
@@ -57,11 +58,10 @@ def save_model_folder(folder: Path, model: "keras.Model", info: ModelInfo) -> No
     versions = {
         name: version(name) for name in ("aerial-segment", "keras", "segmentation-models", "numpy")
     }
-    checksums = {MODEL_FILE: save_keras_model(folder / MODEL_FILE, model)}
-    save_model_info(
-        folder,
-        info.model_copy(update={"versions": versions, "openvino": None, "checksums": checksums}),
-    )
+    with staged_files(folder, (MODEL_FILE, INFO_FILE), overwrite=True) as stage:
+        checksums = {MODEL_FILE: save_keras_model(stage.new / MODEL_FILE, model)}
+        new = {"versions": versions, "openvino": None, "checksums": checksums}
+        save_model_info(stage.new, info.model_copy(update=new))
     remove_exports(folder)
 
 
@@ -123,10 +123,10 @@ def load_model_info(folder: Path) -> ModelInfo:
         problem = str(error)
         if isinstance(error, ValidationError):
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            problem = (
-                f"{place}: {first['msg'].removeprefix('Value error, ')}, {quoted(first['input'])}"
-            )
+            place, problem = ".".join(map(str, first["loc"])), first["msg"]
+            problem = problem.removeprefix("Value error, ")
+            if place:  # else the problem names it, of what does not fit together
+                problem = f"{place}: {problem}, {quoted(first['input'])}"
         raise InputError(
             f"{folder / INFO_FILE}: not as training wrote it: {problem}. Restore the file."
         ) from error

@@ -191,14 +191,18 @@ class ModelInfo(Settings):
 
     @model_validator(mode="after")
     def _labels_fit(self) -> "ModelInfo":
-        wanted = len(self.class_table) if self.labels and self.labels.multi_label else 0
-        if self.labels and len(self.labels.thresholds) != wanted:
-            raise ValueError(
-                f"labels.thresholds: {wanted} thresholds, one per class of several labels, not"
-                f" {len(self.labels.thresholds)}"
-            )
-        maps = self.labels.label_maps.values() if self.labels else ()
-        named = {name for one in maps for classes in one.values() for name in classes}
+        if (labels := self.labels) is None:
+            return self
+        wanted = len(self.class_table) if labels.multi_label else 0
+        if (given := len(labels.thresholds)) != wanted:
+            rule = f"{wanted} thresholds, one per class of several labels, not {given}"
+            raise ValueError(f"labels.thresholds: {rule}")
+        # not by the property: a copy with other classes would keep it
+        values = {c.value for c in ClassTable(self.classes).table}
+        if labels.unsure is not None and values.issuperset(range(255)):
+            raise ValueError("labels.unsure: is not null, but classes have all values of 0 to 254")
+        every = labels.label_maps.values()
+        named = {name for one in every for names in one.values() for name in names}
         if named and (unknown := named - set(self.class_table.names)):
             raise ValueError(f"labels.label_maps: {min(unknown)} is not a class of the model")
         return self
@@ -221,12 +225,9 @@ class ModelInfo(Settings):
     @property
     def pixels(self) -> ModelPixels:
         """Pixels that the model takes."""
-        own = self.scale
-        scale = (
-            None
-            if own is None
-            else BandScale(tuple(own.low), tuple(own.high), own.dtype, own.origin)
-        )
+        scale: BandScale | None = None
+        if own := self.scale:
+            scale = BandScale(tuple(own.low), tuple(own.high), own.dtype, own.origin)
         return ModelPixels(self.bands, self.dtype, scale, self.wanted_bands.names)
 
     @cached_property

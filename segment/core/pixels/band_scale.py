@@ -84,10 +84,11 @@ class BandScale:
     @property
     def note(self) -> str:
         """A sentence on what is done to the pixels."""
+        done = "stretched" if self.dtype == "uint8" else "brought to 8 bits"
         what = (
             "are taken as they are, as 8 bits"
             if self.ends == "0 to 255"
-            else f"are brought to 8 bits: {self.ends} become 0 to 255"
+            else f"are {done}: {self.ends} become 0 to 255"
         )
         return f"Pixels of {self.dtype} {what} ({self.origin})."
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 _LEVELS = 4  # of the image pyramid on which textures are described
 _MOST_CHANNELS = 8
+_LARGEST = 1e15  # beyond it, floats are taken for this
 _NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 _CODES = np.array(
     [
@@ -39,6 +40,8 @@ def channels(tile: NDArray[Any]) -> NDArray[np.float32]:
     Returns:
         At most 8 channels, (rows, columns, channels) float32, in the units of the pixels.
     """
+    if tile.dtype.kind == "f" and tile.dtype.itemsize > 2:  # sums of squares must be finite
+        tile = np.clip(tile, -_LARGEST, _LARGEST)
     pixels = tile.astype(np.float32)
     differences = pixels[..., :-1] - pixels[..., 1:]
     return np.concatenate(

@@ -1,6 +1,7 @@
 """Georeference of rasters: ground control points, and coordinate reference systems compared."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,36 @@ def fit_control_points(points: Sequence[Any]) -> Any:
         return None
     missed = np.linalg.solve(fit[:, :2], (places @ fit.T - (found - middle)).T)  # pixels
     return transform if np.abs(missed).max() <= _FITTED else None
+
+
+def read_projection(path: str) -> tuple[Any, str | None]:
+    """Reads the CRS in the `.prj` file beside a raster, which GDAL reads for few formats.
+
+    A `.prj` beside a Shapefile of the same name is that of the Shapefile.
+
+    Args:
+        path: Path of the raster; only files can have one.
+
+    Returns:
+        The CRS as rasterio reads it, and what to report; both None where there is no such file.
+    """
+    from rasterio.crs import CRS
+    from rasterio.errors import CRSError
+
+    def beside(ending: str) -> Path | None:
+        places = (Path(path).with_suffix(case) for case in (ending, ending.upper()))
+        return next((place for place in places if place.is_file()), None)
+
+    if not Path(path).is_file() or (found := beside(".prj")) is None or beside(".shp"):
+        return None, None
+    try:
+        crs = CRS.from_wkt(found.read_text(encoding="utf-8", errors="replace").strip())
+    except CRSError:
+        return None, (
+            f"Warning: {found.name} beside it holds no CRS that is understood, and the scene has"
+            " none. Give it one: gdal_edit.py -a_srs EPSG:CODE FILE"
+        )
+    return crs, f"Its CRS is that of {found.name} beside it: {crs_name(crs)}."
 
 
 def horizontal_crs(crs: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from segment.core.disk import file_stamp, sample_file
 from segment.core.raster.alpha import AlphaUse, alpha_bands, describe_use, spectral_bands
 from segment.core.raster.bands import BandChoice
-from segment.core.raster.georeference import fit_control_points
+from segment.core.raster.georeference import fit_control_points, read_projection
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.info import RasterInfo, common_type, require_bands, require_pixel_size
 from segment.core.raster.nodata import Nodata
@@ -34,6 +34,7 @@ class RasterHeader(PixelGrid):
         compared_nodata: What of `nodata` pixels are compared with; None where a mask hides it.
         alpha: Use of the alpha band, None where there is none.
         alpha_note: What to report of the alpha band, None for nothing.
+        projection_note: What to report of a `.prj` file beside it, None for nothing.
         choice: Bands that were chosen for a model.
         orientation: How the picture is turned upright. A picture with a georeference is read as it
             is stored.
@@ -84,9 +85,12 @@ class RasterHeader(PixelGrid):
         self.declared_orientation = _declared_orientation(stored, path)
         is_placed = not stored.transform.is_identity or bool(stored.gcps[0])
         self.orientation = UPRIGHT if is_placed else self.declared_orientation
-        super().__init__(
-            *self.orientation.size(dataset.height, dataset.width), dataset.crs, dataset.transform
-        )
+        crs, self.projection_note = dataset.crs, None
+        if stored.crs is None and not stored.transform.is_identity:
+            found, self.projection_note = read_projection(path)
+            crs = found or crs
+        size = self.orientation.size(dataset.height, dataset.width)
+        super().__init__(*size, crs, dataset.transform)
         self.nodata = self.compared_nodata = nodata
         self.dataset = dataset
         self.alpha_bands = [band for band in masks[:1] if band not in self.bands]
@@ -180,12 +184,12 @@ class RasterHeader(PixelGrid):
     def notes(self) -> list[str]:
         """What to report of how the raster is read.
 
-        This concerns orientation, alpha, the choice of bands, and further images in the file. The
-        raster must be open.
+        This concerns orientation, CRS, alpha, the choice of bands, and further images. The raster
+        must be open.
         """
         others = further_pictures(self.path, self.dataset.subdatasets)
-        notes = (self.orientation_note, self.alpha_note, *self.choice.notes, others)
-        return [note for note in notes if note]
+        first = (self.orientation_note, self.projection_note, self.alpha_note)
+        return [note for note in (*first, *self.choice.notes, others) if note]
 
     def turned_by(self, orientation: Orientation) -> Self:
         """Returns the same raster with its stored pixels turned by another orientation.

@@ -181,6 +181,24 @@ def as_source(
     return chosen if nodata is None else replace(chosen, nodata=check_nodata(nodata))
 
 
+def without_key(text: str, path: Path | str) -> str:
+    """Takes the key of a signed address out of a text about it: its query, and its password.
+
+    The query of a subdataset, which says what is read, stays.
+
+    Args:
+        text: The address itself, or a message that holds it.
+        path: The address, or a file, which has no key.
+
+    Returns:
+        The text without them.
+    """
+    if isinstance(path, Path) or subdataset_name(path) is not None:
+        return text
+    _, mark, query = path.partition("?")
+    return re.sub(r"://[^/@\s]+@", "://", text.replace(mark + query, "") if query else text)
+
+
 def decide_alpha(paths: Sequence[Path]) -> None:
     """Makes all files of a folder treat their alpha bands alike.
 

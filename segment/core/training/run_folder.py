@@ -24,7 +24,7 @@ from segment.core.model.folder import (
     OPENVINO_FOLDER,
     RECORD_FILE,
 )
-from segment.core.outputs import is_unfinished, refuse_existing, staged
+from segment.core.outputs import finish_moving, is_unfinished, refuse_existing, staged
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE
 from segment.core.training.checkpoints import CHECKPOINT
 from segment.core.training.history import HISTORY
@@ -120,6 +120,8 @@ def run_folder(
     try:
         with alone(output):
             _check(output, config, resume, overwrite)
+            if resume:  # a training may have been killed while it saved its model
+                finish_moving(output, (MODEL_FILE, INFO_FILE))
             with _written(output, config, resume):
                 yield
     except BaseException:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -37,7 +38,6 @@ class Session(Generic[C]):
         resume: Whether the run in the folder is continued.
         overwrite: Whether an earlier run there may be replaced.
         devices: Devices that share each batch.
-        precision: Precision that the network is trained in.
         progress: Where progress is reported.
     """
 
@@ -47,8 +47,18 @@ class Session(Generic[C]):
     resume: bool = False
     overwrite: bool = False
     devices: Devices = field(default_factory=Devices)
-    precision: Precision = field(default_factory=Precision)
     progress: Progress = field(default_factory=Silent)
+
+    @cached_property
+    def precision(self) -> Precision:
+        """Precision that the network is trained in.
+
+        It is chosen on first use: measuring takes seconds, and faults of the data are found before.
+        """
+        chosen = choose_precision(self.settings, self.folder if self.resume else None)
+        if self.settings.precision == "auto":
+            self.progress.say(f"precision {chosen}")
+        return chosen
 
     def build(self, build: Callable[[], B]) -> B:
         """Builds a network in the precision of the training, and prints what it is.
@@ -58,6 +68,9 @@ class Session(Generic[C]):
 
         Returns:
             The network.
+
+        Raises:
+            InputError: As `choose_precision`.
         """
         with dtype_policy(self.precision.policy):
             built = build()
@@ -160,16 +173,12 @@ def start_session(
         The session.
 
     Raises:
-        InputError: As `check_run`, `take_devices` and `choose_precision`.
+        InputError: As `check_run` and `take_devices`.
     """
     folder = Path(output)
     check_run(folder, config, resume=resume, overwrite=overwrite)
     devices = take_devices(settings)
-    precision = choose_precision(settings, folder if resume else None)
     keras.utils.set_random_seed(settings.seed)
-    progress = progress or Silent()
-    if settings.precision == "auto":
-        progress.say(f"precision {precision}")
     return Session(
         folder=folder,
         config=config,
@@ -177,8 +186,7 @@ def start_session(
         resume=resume,
         overwrite=overwrite,
         devices=devices,
-        precision=precision,
-        progress=progress,
+        progress=progress or Silent(),
     )
 
 

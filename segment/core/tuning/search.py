@@ -32,6 +32,14 @@ def no_files(data: Sequence[Path]) -> list[Path | str]:
     return []
 
 
+def no_check(settings: Settings) -> None:
+    """Checks nothing; the default of `Task.check`.
+
+    Args:
+        settings: Settings of a training.
+    """
+
+
 @dataclass(frozen=True)
 class Task:
     """What a study trains.
@@ -45,6 +53,7 @@ class Task:
         files: Files of the data folders that are used; texts describe what is read of others.
         val_seed: Setting that draws another validation part but the same test part.
         find_files: Finds the used files of data folders, on other machines, too.
+        check: Refuses settings whose network cannot be built, with an InputError.
     """
 
     module: str
@@ -54,6 +63,7 @@ class Task:
     files: Sequence[Path | str] = ()
     val_seed: str = "data.val_seed"
     find_files: Callable[[Sequence[Path]], Sequence[Path | str]] = no_files
+    check: Callable[[Any], None] = no_check
 
     @property
     def seed(self) -> int:

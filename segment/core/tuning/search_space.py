@@ -3,7 +3,8 @@
 import contextlib
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from segment.core.config import Settings, change_settings
 from segment.core.errors import InputError, quoted
+from segment.core.tuning.search import no_check
 from segment.core.yaml_text import read_yaml
 
 if TYPE_CHECKING:
@@ -120,7 +122,9 @@ def dump_space(space: Space) -> str:
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120)
 
 
-def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistribution"]:
+def distributions(
+    space: Space, defaults: Settings, check: Callable[[Any], None] = no_check
+) -> dict[str, "BaseDistribution"]:
     """Converts a search space to distributions of Optuna.
 
     They have whole numbers where the setting takes no others.
@@ -128,6 +132,7 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
     Args:
         space: Search space.
         defaults: Settings of a trial that are not tuned.
+        check: Refuses settings that trials cannot be trained with, see `Task`.
 
     Returns:
         Distributions by the name of the setting.
@@ -140,6 +145,7 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
 
     if not space:
         raise InputError(f"The search space is empty. Write e.g. {_EXAMPLE}")
+    accepted = _Accepted(space, defaults, check)
     found: dict[str, BaseDistribution] = {}
     for key, parameter in space.items():
         if key in _REPEATED:
@@ -153,46 +159,50 @@ def distributions(space: Space, defaults: Settings) -> dict[str, "BaseDistributi
                 " be compared. Leave it out."
             )
         for value in parameter.examples:
-            _check_value(key, value, space, defaults)
+            accepted.require(key, value)
         if parameter.choices is not None:
             found[key] = CategoricalDistribution(parameter.choices)
             continue
         low, high = parameter.low, parameter.high
         assert low is not None and high is not None
-        if _takes_fractions(key, low, high, space, defaults):
+        if accepted.has_fractions(key, low, high):
             found[key] = FloatDistribution(float(low), float(high), log=parameter.log)
         else:
             for value in range(int(low), int(high) + 1, max(1, int(high - low) // _CHECKED)):
-                _check_value(key, value, space, defaults, " Or name the choices.")
+                accepted.require(key, value, " Or name the choices.")
             found[key] = IntDistribution(int(low), int(high), log=parameter.log)
     return found
 
 
-def _check_value(key: str, value: Any, space: Space, defaults: Settings, cure: str = "") -> None:
-    """Raises InputError if a setting refuses a value.
+@dataclass(frozen=True)
+class _Accepted:
+    """What settings accept, with the defaults or with other values of the space."""
 
-    The value is tried with the defaults, and with other values of the space.
-    """
-    try:
-        change_settings(defaults, {key: value})
-        return
-    except InputError as error:
-        refused = error
-    draws = random.Random(0)
-    for _ in range(_DRAWS):
-        others = {name: draws.choice(parameter.examples) for name, parameter in space.items()}
-        with contextlib.suppress(InputError):
-            change_settings(defaults, {**others, key: value})
+    space: Space
+    defaults: Settings
+    check: Callable[[Any], None]
+
+    def require(self, key: str, value: Any, cure: str = "") -> None:
+        """Raises InputError if a setting refuses a value with the defaults and with others."""
+        try:
+            self.check(change_settings(self.defaults, {key: value}))
             return
-    raise InputError(f"search space, {key}: {refused}{cure}")
+        except InputError as error:
+            refused = error
+        draws = random.Random(0)
+        for _ in range(_DRAWS):
+            others = {name: draws.choice(one.examples) for name, one in self.space.items()}
+            with contextlib.suppress(InputError):
+                self.check(change_settings(self.defaults, {**others, key: value}))
+                return
+        raise InputError(f"search space, {key}: {refused}{cure}")
 
-
-def _takes_fractions(key: str, low: float, high: float, space: Space, defaults: Settings) -> bool:
-    """Checks whether a setting takes fractions between `low` and `high`."""
-    if low % 1 or high % 1:
+    def has_fractions(self, key: str, low: float, high: float) -> bool:
+        """Checks whether a setting takes fractions between `low` and `high`."""
+        if low % 1 or high % 1:
+            return True
+        try:
+            self.require(key, low + (high - low) / math.pi)
+        except InputError:
+            return False
         return True
-    try:
-        _check_value(key, low + (high - low) / math.pi, space, defaults)
-    except InputError:
-        return False
-    return True

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from segment.core.cluster.connect import connect
 from segment.core.config import Settings, dump_settings, flatten
 from segment.core.disk import clear_folder
-from segment.core.errors import InputError
+from segment.core.errors import InputError, counted
 from segment.core.lock import alone
 from segment.core.progress import Progress, Silent
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE
@@ -67,8 +67,9 @@ class Tuning:
 
     def __str__(self) -> str:
         """Returns the best trial, its values, their confirmation, and the settings file."""
+        best = f"number {self.trial}, validation {self.score:.3f}"
         lines = [
-            f"best of {self.trials} trials: number {self.trial}, validation {self.score:.3f}",
+            f"best of {counted(self.trials, 'trial')}: {best}",
             *(
                 f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}"
                 for key, value in self.values.items()
@@ -110,7 +111,8 @@ def tune(
             other files, no trial ends well, or the cluster or all its workers cannot be used.
         Interrupted: If Ctrl-C stops the work of a cluster.
     """
-    wanted, progress = distributions(space, task.defaults), progress or Silent()
+    task.check(task.defaults)
+    wanted, progress = distributions(space, task.defaults, task.check), progress or Silent()
     check_memory_limit(search.memory_mb)
     with nullcontext() if cluster is None else connect(cluster) as client:
         make_tuning_folder(output, task.data, has_database=search.storage is None)

@@ -588,7 +588,7 @@ def test_errors_name_the_cure_and_leave_nothing(tmp_path: Path) -> None:
         ("how images reach the network", scene, unfed, {}),
         ("--bands 1,2,2", two, rgb, {}),
         ("--bands 1,2,2", two, folder, {}),
-        ("Convert it to uint8", grey16, one, {"scale": "never"}),
+        ("Choose another --scale", grey16, one, {"scale": "never"}),
         ("-expand rgb", palette, one, {}),
         ("Choose from 1 to 1", scene, one, {"bands": [2]}),
         ("no such file", tmp_path / "none.tif", one, {}),

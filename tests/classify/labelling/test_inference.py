@@ -172,7 +172,7 @@ def test_bands_of_training_are_read_of_files_that_have_as_many(tmp_path):
     [
         (4, "uint8", ["reads 3 bands of uint8", "Received 4 of uint8", "--bands 1,2,3"]),
         (1, "uint8", ["Received 1 of uint8", "--bands 1,1,1"]),
-        (3, "uint16", ["Received 3 of uint16", "Convert it to uint8", "(0 to 255)"]),
+        (3, "uint16", ["Received 3 of uint16", "Choose another --scale"]),
     ],
 )
 def test_other_pixels_than_the_model_reads_are_refused(bands, dtype, words):

@@ -9,6 +9,8 @@ import rasterio
 from numpy.testing import assert_array_equal
 
 from classify import cli
+from classify.labelling.arrays import predict_array
+from classify.labelling.formats import as_csv, as_json, as_table
 from classify.labelling.inference import read_input
 from classify.labelling.predict import band_notes, predict_images
 from classify.labelling.scene import label_scene
@@ -37,6 +39,20 @@ def colors() -> np.ndarray:
     """Red of class 1, and other bands of other classes."""
     pixels = np.random.default_rng(0).integers(45, 75, (32, 48, 4), np.uint8)
     return pixels + np.array([0, 40, 80, 120], np.uint8)
+
+
+def test_the_key_of_a_signed_address_is_in_no_listing(tmp_path: Path, colors) -> None:
+    file = write_bands(tmp_path / "a.tif", colors[..., :3]).read_bytes()
+    wrong = write_bands(tmp_path / "b.tif", colors[..., :2]).read_bytes()
+    signed = {"dirname": "signed", "filename": "a.tif?sig=SECRET"}
+    other = {"dirname": "others", "filename": "b.tif?sig=SECRET"}
+    with rasterio.MemoryFile(file, **signed) as one, rasterio.MemoryFile(wrong, **other) as two:
+        found = list(predict_images([one.name, two.name], Labeller()))
+        alone = predict_array(one.name, Labeller())
+    assert [p.image for p in found] == ["/vsimem/signed/a.tif", "/vsimem/others/b.tif"]
+    assert found[0].given == ["land"] and found[1].problem.startswith("/vsimem/others/b.tif: ")
+    assert alone.image == found[0].image
+    assert "SECRET" not in as_json(found) + as_csv(found) + as_table(found)
 
 
 def test_images_are_labelled_by_the_colours_that_they_name(tmp_path: Path, colors) -> None:

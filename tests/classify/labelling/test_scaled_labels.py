@@ -52,7 +52,7 @@ def test_cells_of_a_scene(tmp_path: Path) -> None:
         assert_array_equal(read(again.labels), read(plain.labels))
         auto = label_scene(scene, model, tmp_path / "auto", grid=EDGE)
         assert any("brought to 8 bits" in note for note in auto.report["notes"])
-        with pytest.raises(InputError, match="Convert it to uint8"):
+        with pytest.raises(InputError, match="Choose another --scale"):
             label_scene(scene, model, tmp_path / "never", grid=EDGE, scale="never")
 
 
@@ -86,7 +86,7 @@ def test_images_share_a_scale(tmp_path: Path) -> None:
     assert auto[3].given == ["road"]  # 8 bits stay
     assert any("of 3 scenes" in line for line in lines.lines)
     never = list(predict_images(images, model, scale="never"))
-    assert ["Convert it" in (p.problem or "") for p in never] == [True] * 3 + [False]
+    assert ["Choose another --scale" in (p.problem or "") for p in never] == [True] * 3 + [False]
 
 
 def test_images_of_the_training_have_its_scale(tmp_path: Path) -> None:

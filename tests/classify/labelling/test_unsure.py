@@ -14,7 +14,7 @@ from classify.labelling.formats import as_csv, as_json, as_table
 from classify.labelling.predict import choose_labels
 from classify.labelling.prediction import Prediction
 from segment.core.cluster.block_file import BlockFile, block_path, write_block
-from segment.core.labels.classes import Class
+from segment.core.labels.classes import Class, numbered_color
 from segment.core.model.folder import NOVELTY_FILE
 from segment.core.model.info import LabelInfo, ModelInfo
 from segment.core.pixels.novelty import NoveltyDetector
@@ -91,6 +91,18 @@ def test_smoothing_makes_no_cell_unsure_that_was_sure() -> None:
     final = smoothed(found)
     sure = smooth < 3
     assert smooth[sure].tolist() == final.reshape(-1, 3).argmax(axis=1)[sure].tolist()
+
+
+@pytest.mark.parametrize(("classes", "unsure"), [(255, None), (254, 0.5), (255, 0.5)])
+def test_classes_leave_a_value_for_unsure(classes: int, unsure: float | None) -> None:
+    table = [Class(name=f"c{i}", color=numbered_color(i), value=i) for i in range(classes)]
+    content = info(unsure, table).model_dump(mode="json")
+    if unsure is not None and classes == 255:
+        with pytest.raises(ValueError, match=r"labels\.unsure: is not null, but classes have all"):
+            ModelInfo.model_validate(content)
+        return
+    shown = shown_classes(ModelInfo.model_validate(content))
+    assert len(shown) == classes + (unsure is not None)
 
 
 def test_unsure_has_a_name_a_colour_and_a_value_of_its_own() -> None:

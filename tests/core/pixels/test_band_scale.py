@@ -169,6 +169,8 @@ def test_nothing_valid() -> None:
 
 
 def test_notes_name_ends_and_origin() -> None:
+    stretched = BandScale((10.0,), (200.0,), "uint8", "why").note
+    assert stretched == "Pixels of uint8 are stretched: 10 to 200 become 0 to 255 (why)."
     scale = BandScale((209.0, 0.25), (1842.0, 0.75), "uint16", "why")
     assert scale.note == (
         "Pixels of uint16 are brought to 8 bits: 209 to 1,842, 0.25 to 0.75 become 0 to 255 (why)."

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 
 from segment.core.errors import InputError
 from segment.core.raster.info import MOST_BANDS
@@ -121,3 +122,45 @@ def test_a_file_of_several_images_says_that_one_of_them_is_read(tmp_path, pages)
             else []
         )
         assert not raster.read()[0].any()
+
+
+ESRI = (
+    'PROJCS["WGS_1984_UTM_Zone_32N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",'
+    '6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["Degree",0.0174532925199433]],PROJECTION'
+    '["Transverse_Mercator"],PARAMETER["False_Easting",500000],PARAMETER["False_Northing",0],'
+    'PARAMETER["Central_Meridian",9],PARAMETER["Scale_Factor",0.9996],PARAMETER['
+    '"Latitude_Of_Origin",0],UNIT["Meter",1]]'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "world"), [("a.png", "a.pgw"), ("b.c.jpg", "b.c.jgw"), ("d.png", "d.wld")]
+)
+def test_the_crs_of_a_picture_with_a_world_file_is_that_of_its_prj(tmp_path, name, world):
+    scene = write_raster(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
+    projection = scene.with_suffix(".prj")
+    projection.write_text(ESRI)
+    with open_raster(scene) as raster:
+        assert raster.crs is None and not raster.notes  # without a place, a CRS means nothing
+    (tmp_path / world).write_text("0.5\n0\n0\n-0.5\n600000\n5000000\n")
+    for factor in (1.0, 0.5):
+        with open_raster(scene, factor=factor) as raster:
+            assert raster.crs == CRS.from_epsg(32632)
+            assert raster.ground_sampling_distance == pytest.approx(0.5 / factor, rel=1e-3)
+            assert raster.notes == [f"Its CRS is that of {projection.name} beside it: EPSG:32632."]
+    projection.write_text("Projection UTM\nZone 32\n")
+    with open_raster(scene) as raster:
+        assert raster.crs is None and "holds no CRS that is understood" in raster.notes[0]
+    projection.rename(projection.with_suffix(".PRJ")).write_text(ESRI)
+    with open_raster(scene) as raster:
+        assert raster.crs == CRS.from_epsg(32632)
+    scene.with_suffix(".shp").touch()
+    with open_raster(scene) as raster:
+        assert raster.crs is None and not raster.notes
+
+
+def test_a_prj_does_not_overrule_the_crs_of_a_file(tmp_path):
+    scene = write_raster(tmp_path / "a.tif", np.zeros((8, 8, 3), np.uint8))
+    scene.with_suffix(".prj").write_text(ESRI)
+    with open_raster(scene) as raster:
+        assert raster.crs == CRS.from_epsg(32640) and not raster.notes

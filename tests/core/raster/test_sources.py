@@ -12,7 +12,7 @@ from segment.core.errors import InputError
 from segment.core.file_search import folders_below
 from segment.core.inputs.named_scenes import find_sources, require_own_names
 from segment.core.raster.opening import open_raster
-from segment.core.raster.sources import Source, as_source
+from segment.core.raster.sources import Source, as_source, without_key
 from segment.core.raster.subdatasets import subdataset_name
 from tests.conftest import write_raster
 
@@ -49,6 +49,22 @@ SAFE = "S2A_MSIL2A_20240501T073611_N0510_R092_T40RCN_20240501T110000"
 )
 def test_names_of_subdatasets(connection, stem):
     assert Source.of(connection).stem == stem
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "shown"),
+    [
+        ("s3://b/a.tif?sig=K/b", "s3://b/a.tif?sig=K/b: is gone.", "s3://b/a.tif: is gone."),
+        ("/vsicurl/h/a.tif?K=1&b=?", "/vsicurl/h/a.tif?K=1&b=?", "/vsicurl/h/a.tif"),
+        ("https://me:K@h/a", "https://me:K@h/a: 403", "https://h/a: 403"),
+        ("https://h/a.tif?", "https://h/a.tif?", "https://h/a.tif?"),
+        ("https://h/@a.tif", "https://h/@a.tif: no", "https://h/@a.tif: no"),
+        ("vrt://K.tif?bands=1", "vrt://K.tif?bands=1", "vrt://K.tif?bands=1"),
+        (Path("K?.tif"), "K?.tif: no", "K?.tif: no"),
+    ],
+)
+def test_texts_about_signed_addresses_hold_no_key(path, text, shown):
+    assert without_key(text, path) == shown
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import classify
+import segment
 from segment.core.common_settings import TrainingSettings
 from segment.core.errors import InputError
 from segment.core.training import precision
@@ -59,6 +61,13 @@ def test_a_resumed_run_keeps_what_it_began_with(monkeypatch, tmp_path):
     assert kept["seconds"] == {"float32": 2.0, "mixed_bfloat16": 1.0}
     measured(monkeypatch, 1.0, 1.0)
     assert choose_precision(TrainingSettings(), tmp_path) == begun
+
+
+@pytest.mark.parametrize("train", [segment.train, classify.train])
+def test_nothing_is_measured_before_the_data_are_found(monkeypatch, tmp_path, train):
+    monkeypatch.setattr(precision, "measure", refuse)
+    with pytest.raises(InputError, match="nowhere"):
+        train(tmp_path / "nowhere", tmp_path / "run")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"policy": "int8"}', '{"policy": []}'])

@@ -112,8 +112,9 @@ def test_a_file_that_is_no_search_space_is_refused(tmp_path, text, problem):
     ],
 )
 def test_settings_and_values_that_there_are_not_are_refused(key, parameter, problem):
-    with pytest.raises(InputError, match=problem):
+    with pytest.raises(InputError, match=problem) as error:
         distributions({key: parameter}, Config())
+    assert "--set" not in str(error.value)  # a search space is a file of its own
 
 
 def test_values_come_back_from_their_points_and_choices_lie_equally_far_apart():

@@ -152,3 +152,30 @@ def test_a_mask_that_is_neither_is_not_called_a_part_of_a_copy(tmp_path, content
     path.write_bytes(content)
     with pytest.raises(InputError, match="its format is not recognized.*or give a GeoTIFF"):
         cut_scene(scene(tmp_path), path, tmp_path / "tiles", 32)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "stated", "kinds", "names", "note"),
+    [
+        ("UTF-8", True, ("Küste", "Straße"), ("Küste", "Straße"), None),
+        ("UTF-8", False, ("Küste", "Straße"), ("Küste", "Straße"), "is in UTF-8"),
+        ("UTF-8", False, ("Łąka", "Лес"), ("Łąka", "Лес"), "is in UTF-8"),
+        ("UTF-8", False, ("water", "land"), ("land", "water"), None),
+        ("ISO-8859-1", True, ("Küste", "Straße"), ("Küste", "Straße"), None),
+        ("ISO-8859-1", False, ("Küste", "a"), ("a", "Küste"), "read as ISO-8859-1: Küste"),
+        ("CP1251", True, ("Вода", "Лес"), ("Вода", "Лес"), None),
+        ("CP1251", False, ("Вода", "Лес"), ("Âîäà", "Ëåñ"), "read as ISO-8859-1: Âîäà, Ëåñ"),
+    ],
+)
+def test_names_of_a_shapefile_are_in_its_encoding(tmp_path, encoding, stated, kinds, names, note):
+    path = tmp_path / "labels.shp"
+    shapes = shapely.to_wkb(np.array([box(0, 0, 9, 9), box(20, 0, 30, 9)], object))
+    options = {"geometry_type": "Polygon", "crs": "EPSG:32640", "encoding": encoding}
+    field = "größe" if encoding != "CP1251" else "kind"
+    columns = [np.array(kinds, object)]
+    pyogrio.raw.write(path, shapes, columns, [field], driver="ESRI Shapefile", **options)
+    if not stated:
+        path.with_suffix(".cpg").unlink()
+    found = burned(scene(tmp_path), VectorLabels(path=path, field=field))
+    assert tuple(found.class_table.names) == names
+    assert [note in line for line in found.notes] == ([] if note is None else [True])

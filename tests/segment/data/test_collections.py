@@ -244,6 +244,10 @@ def test_training_reports_each_collection(two, tmp_path):
             ["data.collections=[{path: both, weight: 0, val_groups: [x]}]"],
             ["weight 0", "all are test", "val_groups"],
         ),
+        (
+            ["data.collections=[{path: both, weight: 0, test_groups: [x]}]"],
+            ["weight 0", "all are test", "Leave test_groups out"],
+        ),
         (["data.val_groups=[nowhere]"], ["data.val_groups", "each collection"]),
         (["data.test_groups=[both]"], ["data.test_groups", "each collection"]),
         (["data.crops=fixed"], ["pixel_size", "data.crops=random"]),

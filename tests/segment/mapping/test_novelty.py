@@ -82,6 +82,23 @@ def test_any_bands_and_units_are_compared(bands: int, dtype: str) -> None:
     assert np.median(known) < 1 < min(other)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_of_any_size_are_compared(dtype: str) -> None:
+    """Among the tiles that are learned, and among those that are compared."""
+    plain = [tile.astype(dtype) for tile in tiles(60, 1, dtype="float32")]
+    learned = NoveltyDetector.fit(plain[:40], plain[40:])
+    odd = []
+    for value in (1e18, 1e30, -3e38, *([1e300] if dtype == "float64" else [])):
+        odd += [np.full_like(plain[0], value), plain[0] * value, plain[0].copy()]
+        odd[-1][::3, ::2] = value
+    scores = [learned.score(tile) for tile in odd]
+    assert np.isfinite(scores).all() and min(scores) > 1
+    assert learned.score(plain[0]) < 1
+    everything = NoveltyDetector.fit([*plain[:40], *odd], plain[40:])
+    everything.require_whole(3)
+
+
 @pytest.mark.parametrize("edge", [1, 2, 7, 33])
 def test_tiles_of_any_size_are_compared(edge: int) -> None:
     some = [two_class_scene(edge, edge, seed)[0] for seed in range(40)]

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -15,11 +16,11 @@ import rasterio
 import yaml
 
 import segment
-from segment.config import Config
+from segment.config import Config, LossSettings
 from segment.core.common_settings import PreprocessSettings, TrainingSettings
 from segment.core.config import load_settings
 from segment.core.errors import InputError, Interrupted
-from segment.core.labels.classes import save_class_table
+from segment.core.labels.classes import IGNORED, save_class_table
 from segment.core.model.folder import RECORD_FILE, load_model_info, save_model_info
 from segment.core.pixels.preprocessing import preprocess
 from segment.core.progress import Silent
@@ -30,6 +31,8 @@ from segment.data.patches import Patch, grid_patches
 from segment.data.pixels import TilePixels
 from segment.data.tiles import find_pairs
 from segment.scores import Confusion
+from segment.training import train
+from segment.training.losses import build_loss
 from segment.training.report import choose_examples, choose_tiles
 from segment.training.scoring import Evaluation
 from segment.training.training_tiles import fit_novelty_detector
@@ -332,6 +335,31 @@ def test_a_folder_without_class_table_is_refused(tile_folder, tmp_path):
     (root / "classes.yaml").unlink()
     with pytest.raises(InputError, match=r"classes\.yaml"):
         segment.train(root, tmp_path / "run", config())
+
+
+def test_batches_without_a_labelled_pixel_leave_the_validation_loss_as_it_is(class_table):
+    """Their loss would be 0, whatever the network answers."""
+    random, names = np.random.default_rng(0), class_table.names
+    labelled = random.integers(0, len(names), (3, 2, 8, 8)).astype(np.uint8)
+    answers = random.dirichlet(np.ones(len(names)), (2, 8, 8)).astype(np.float32)
+    data = SimpleNamespace(class_table=class_table, labels_of_collections={})
+    network = SimpleNamespace(predict_on_batch=lambda images: answers)
+    loss = build_loss(LossSettings(name="focal"), [1.0] * len(names))
+
+    class Batches(list):
+        patches = [SimpleNamespace(pair=SimpleNamespace(collection=""))] * 20
+
+    def score(*references):
+        batches = Batches((None, reference) for reference in references)
+        return train._score_epoch(network, batches, loss, data, Silent())["val_loss"]
+
+    nothing = np.full_like(labelled[0], IGNORED)
+    partly = np.where(random.random(labelled[0].shape) < 0.1, labelled[0], IGNORED)
+    each = [float(loss(one, answers)) for one in (*labelled, partly)]
+    assert score(*labelled) == float(np.mean(each[:3]))
+    assert score(nothing, *labelled, nothing) == float(np.mean(each[:3]))
+    assert score(*labelled, partly) == float(np.mean(each))
+    assert score(nothing) == 0
 
 
 def test_resume_needs_a_run(tile_folder, tmp_path):
