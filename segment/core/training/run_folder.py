@@ -121,7 +121,7 @@ def run_folder(
         with alone(output):
             _check(output, config, resume, overwrite)
             if resume:  # a training may have been killed while it saved its model
-                finish_moving(output, (MODEL_FILE, INFO_FILE))
+                finish_moving(output, MODEL_FILE)
             with _written(output, config, resume):
                 yield
     except BaseException:
