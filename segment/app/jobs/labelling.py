@@ -18,6 +18,7 @@ from classify.labelling.scene_inputs import scaled_sources
 from segment.app.jobs.job import Job, JobProgress, check_augment
 from segment.app.jobs.models import OfferedModels
 from segment.app.uploads.formats import IMAGE_PIXELS, admit, choose_bands, choose_scale
+from segment.app.uploads.visitors import rephrase
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.pixels.geometry import resize
@@ -130,7 +131,7 @@ def label_uploads(
     )
     for number, prediction in zip(admitted, found, strict=True):
         problem = prediction.problem and job.message(InputError(prediction.problem))
-        name, remarks = images[number].name, (*_notes(sources[number]), *prediction.notes)
+        name, remarks = images[number].name, (*_notes(job, sources[number]), *prediction.notes)
         predictions[number] = replace(prediction, image=name, problem=problem, notes=remarks)
     if len(images) == 1 and predictions[0].problem:
         raise InputError(predictions[0].problem)
@@ -154,11 +155,11 @@ def label_uploads(
     )
 
 
-def _notes(source: Source | None) -> list[str]:
+def _notes(job: Job, source: Source | None) -> list[str]:
     """Notes on how an image is read: turned, scaled, masked by its alpha, the first of several."""
     if source is not None:
         with suppress(InputError), source.open() as raster:
-            return raster.notes
+            return [rephrase(note, job.folder) for note in raster.notes]
     return []
 
 

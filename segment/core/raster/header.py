@@ -151,11 +151,8 @@ class RasterHeader(PixelGrid):
 
         These are overviews and positions of pixels (geolocation arrays).
         """
-        return [
-            name
-            for name in self.dataset.tag_namespaces()
-            if name.upper() in ("OVERVIEWS", "GEOLOCATION")
-        ]
+        names = self.dataset.tag_namespaces()
+        return [name for name in names if name.upper() in ("OVERVIEWS", "GEOLOCATION")]
 
     @property
     def has_only_control_points(self) -> bool:

@@ -186,21 +186,16 @@ def further_pictures(path: str, within: Sequence[str]) -> str | None:
     return "The file is an animation, and its first frame is read." if is_animated(path) else None
 
 
-def several_notes(paths: Sequence[Path | str], names: Sequence[object] | None = None) -> list[str]:
+def several_notes(paths: Sequence[Path | str]) -> list[str]:
     """Reports how many images hold several pictures.
 
     Args:
         paths: Image files.
-        names: What they are called; by default their paths.
 
     Returns:
         One line with the count; empty if there are none.
     """
-    several = [
-        name
-        for path, name in zip(paths, names or paths, strict=True)
-        if isinstance(path, Path) and holds_several(path)
-    ]
+    several = [path for path in paths if isinstance(path, Path) and holds_several(path)]
     if not several:
         return []
     more = f" (and {len(several) - 1} more)" if len(several) > 1 else ""

@@ -229,7 +229,7 @@ def test_what_is_assumed_of_an_image_is_a_note(image: Any, note: str) -> None:
         ({"nodata": np.zeros((3, 3), bool)}, r"shape \(3, 3\), the image \(40, 40\)"),
         ({"crs": "EPSG:1", "transform": PLACE["transform"]}, "crs is not known"),
         ({"crs": "EPSG:32640"}, "crs without a transform"),
-        ({"transform": 3}, "no affine transform"),
+        ({"transform": 3}, "not an affine transform"),
         ({"bands": [4, 1, 2]}, "image: file has 3 bands"),
         ({"bands": [1]}, "Received 1 band"),
         ({"bands": "1,2,3"}, "image: file has 3 bands, asked for are .*Choose from 1 to 3"),

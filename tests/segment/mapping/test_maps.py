@@ -373,7 +373,7 @@ def test_all_files_are_listed(tmp_path: Path, indices: np.ndarray) -> None:
 
 
 def test_an_earlier_map_may_have_polygons_of_any_format(tmp_path: Path) -> None:
-    names = output_names(Source(tmp_path / "town.tif"), tmp_path)
+    names = output_names(Source(tmp_path / "town.tif"), tmp_path, MapOptions())
     assert {f"town.{name}" for name in get_args(PolygonFormat)} <= {*names}
     assert len(names) == len({*names}) and names[0] == "town_classes.tif"
 
