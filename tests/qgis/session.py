@@ -219,8 +219,10 @@ def refusals():
     moved.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
     lost.setCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
     project.addMapLayers([moved, lost])
+    moved_scene = run("maplandcover", {"INPUT": moved, **output})[1]
+    project.removeMapLayer(moved.id())  # QGIS takes the path of a layer's file for the layer
     return {
-        "moved scene": run("maplandcover", {"INPUT": moved, **output})[1],
+        "moved scene": moved_scene,
         "moved labels": run("cuttiles", labels | {"LABELS": lost, "FIELD": "kind"})[1],
         "server": run("maplandcover", {"INPUT": server, **output})[1],
         "neither": run("cuttiles", labels)[1],
