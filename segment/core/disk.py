@@ -163,11 +163,11 @@ def sample_file(path: Path | str) -> int:
 
     Returns:
         CRC-32 of sixteen pieces of 4096 bytes, spread over the file; 0 where there is no such file
-        on this machine.
+        on this machine, or it cannot be read.
     """
     total = 0
     if place := _file_on_disk(path):
-        with open(place, "rb", buffering=0) as file:
+        with suppress(OSError), open(place, "rb", buffering=0) as file:
             last = max(os.fstat(file.fileno()).st_size - _PIECE, 0)
             for number in range(_PIECES):
                 file.seek(last * number // (_PIECES - 1))

@@ -212,8 +212,8 @@ def output_names(source: Source, folder: Path, options: MapOptions) -> list[str]
     asked = SceneMap.planned(source, folder, options).polygons
     if asked in others:
         raise InputError(
-            f"{asked} exists, and is not of an earlier map: it is not replaced. Rename it, or"
-            " choose another place."
+            f"{asked} exists, and no report beside it says that it is of an earlier map: it is not"
+            " replaced. Rename it, or choose another place."
         )
     files = dict.fromkeys((*every.files, *polygons, *every.companions))
     return [file.name for file in files if file not in others]

@@ -122,6 +122,7 @@ def test_remarks_on_how_images_are_read_are_those_of_each_image(monkeypatch):
     jobs.close()
     for one, expected in zip(found.predictions, said.values(), strict=True):
         assert [expected in note for note in one.notes] == ([True] if expected else [])
+    assert not any("--" in note for note in found.notes)  # options are settings here
     for name, expected in said.items():  # together, with the names that visitors know
         assert sum(f"{name}: " in note and str(expected) in note for note in found.notes) == bool(
             expected

@@ -131,22 +131,24 @@ def label_uploads(
     )
     for number, prediction in zip(admitted, found, strict=True):
         problem = prediction.problem and job.message(InputError(prediction.problem))
-        name, remarks = images[number].name, (*_notes(job, sources[number]), *prediction.notes)
+        notes = (*_notes(sources[number]), *prediction.notes)
+        remarks = tuple(rephrase(note, job.folder) for note in notes)
+        name = images[number].name
         predictions[number] = replace(prediction, image=name, problem=problem, notes=remarks)
     if len(images) == 1 and predictions[0].problem:
         raise InputError(predictions[0].problem)
-    notes = [line.removeprefix("note: ") for line in band_notes(predictions)]
+    joined = [line.removeprefix("note: ") for line in band_notes(predictions)]
     listing = job.folder / "labels.csv"
     listing.write_text(as_csv(predictions) + "\n", encoding="utf-8")
     if not pictures:
-        return Labelled(predictions, [None] * len(images), listing, notes=notes)
+        return Labelled(predictions, [None] * len(images), listing, notes=joined)
     thumbnail, thumbnails = partial(_write_thumbnail, job.folder, network.info), []
     for number, (source, prediction) in enumerate(zip(sources, predictions, strict=True)):
         job.check()
         thumbnails.append(
             None if source is None or prediction.problem else thumbnail(number, source)
         )
-    labelled = Labelled(predictions, thumbnails, listing, notes=notes)
+    labelled = Labelled(predictions, thumbnails, listing, notes=joined)
     if len(images) > 1:
         return labelled
     assert sources[0] is not None
@@ -155,11 +157,11 @@ def label_uploads(
     )
 
 
-def _notes(job: Job, source: Source | None) -> list[str]:
+def _notes(source: Source | None) -> list[str]:
     """Notes on how an image is read: turned, scaled, masked by its alpha, the first of several."""
     if source is not None:
         with suppress(InputError), source.open() as raster:
-            return [rephrase(note, job.folder) for note in raster.notes]
+            return raster.notes
     return []
 
 

@@ -1,5 +1,6 @@
 """Georeference of rasters: ground control points, and coordinate reference systems compared."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,14 @@ def read_projection(path: str) -> tuple[Any, str | None]:
 
     def beside(ending: str) -> Path | None:
         places = (Path(path).with_suffix(case) for case in (ending, ending.upper()))
-        return next((place for place in places if place.is_file()), None)
+        return next((place for place in places if os.path.isfile(place)), None)
 
-    if not Path(path).is_file() or (found := beside(".prj")) is None or beside(".shp"):
+    # Path.is_file raises for some names
+    if not os.path.isfile(path) or (found := beside(".prj")) is None or beside(".shp"):
         return None, None
     try:
         crs = CRS.from_wkt(found.read_text(encoding="utf-8", errors="replace").strip())
-    except CRSError:
+    except (CRSError, OSError):
         return None, (
             f"Warning: {found.name} beside it holds no CRS that is understood, and the scene has"
             " none. Give it one: gdal_edit.py -a_srs EPSG:CODE FILE"

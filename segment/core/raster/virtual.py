@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import numpy as np
 
+from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.nodata import Nodata, is_nodata
 
 _INDICES = np.arange(256, dtype=np.uint8)
@@ -36,7 +37,7 @@ def files_behind(dataset: Any) -> list[str]:
     found = dict.fromkeys(dataset.files)
     virtual = [name for name in found if name.lower().endswith(".vrt") and name != dataset.name]
     for name in virtual:
-        with suppress(RasterioError), rasterio.open(name) as nested:
+        with suppress(RasterioError), without_warnings(), rasterio.open(name) as nested:
             for inner in nested.files:
                 if inner not in found:
                     found[inner] = None

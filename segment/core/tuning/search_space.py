@@ -146,6 +146,7 @@ def distributions(
     if not space:
         raise InputError(f"The search space is empty. Write e.g. {_EXAMPLE}")
     accepted = _Accepted(space, defaults, check)
+    accepted.require({})
     found: dict[str, BaseDistribution] = {}
     for key, parameter in space.items():
         if key in _REPEATED:
@@ -159,7 +160,7 @@ def distributions(
                 " be compared. Leave it out."
             )
         for value in parameter.examples:
-            accepted.require(key, value)
+            accepted.require({key: value})
         if parameter.choices is not None:
             found[key] = CategoricalDistribution(parameter.choices)
             continue
@@ -169,7 +170,7 @@ def distributions(
             found[key] = FloatDistribution(float(low), float(high), log=parameter.log)
         else:
             for value in range(int(low), int(high) + 1, max(1, int(high - low) // _CHECKED)):
-                accepted.require(key, value, " Or name the choices.")
+                accepted.require({key: value}, " Or name the choices.")
             found[key] = IntDistribution(int(low), int(high), log=parameter.log)
     return found
 
@@ -182,10 +183,10 @@ class _Accepted:
     defaults: Settings
     check: Callable[[Any], None]
 
-    def require(self, key: str, value: Any, cure: str = "") -> None:
-        """Raises InputError if a setting refuses a value with the defaults and with others."""
+    def require(self, values: Mapping[str, Any], cure: str = "") -> None:
+        """Raises InputError if values are refused with the defaults and with others."""
         try:
-            self.check(change_settings(self.defaults, {key: value}))
+            self.check(change_settings(self.defaults, values))
             return
         except InputError as error:
             refused = error
@@ -193,16 +194,16 @@ class _Accepted:
         for _ in range(_DRAWS):
             others = {name: draws.choice(one.examples) for name, one in self.space.items()}
             with contextlib.suppress(InputError):
-                self.check(change_settings(self.defaults, {**others, key: value}))
+                self.check(change_settings(self.defaults, {**others, **values}))
                 return
-        raise InputError(f"search space, {key}: {refused}{cure}")
+        raise InputError("".join(f"search space, {key}: " for key in values) + f"{refused}{cure}")
 
     def has_fractions(self, key: str, low: float, high: float) -> bool:
         """Checks whether a setting takes fractions between `low` and `high`."""
         if low % 1 or high % 1:
             return True
         try:
-            self.require(key, low + (high - low) / math.pi)
+            self.require({key: low + (high - low) / math.pi})
         except InputError:
             return False
         return True

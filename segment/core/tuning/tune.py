@@ -111,7 +111,6 @@ def tune(
             other files, no trial ends well, or the cluster or all its workers cannot be used.
         Interrupted: If Ctrl-C stops the work of a cluster.
     """
-    task.check(task.defaults)
     wanted, progress = distributions(space, task.defaults, task.check), progress or Silent()
     check_memory_limit(search.memory_mb)
     with nullcontext() if cluster is None else connect(cluster) as client:

@@ -5,6 +5,7 @@ import rasterio
 from rasterio.crs import CRS
 
 from segment.core.errors import InputError
+from segment.core.raster.georeference import read_projection
 from segment.core.raster.info import MOST_BANDS
 from segment.core.raster.opening import open_raster
 from tests.conftest import write_raster
@@ -164,3 +165,7 @@ def test_a_prj_does_not_overrule_the_crs_of_a_file(tmp_path):
     scene.with_suffix(".prj").write_text(ESRI)
     with open_raster(scene) as raster:
         assert raster.crs == CRS.from_epsg(32640) and not raster.notes
+
+
+def test_a_name_that_no_file_can_have_has_no_projection():
+    assert read_projection("NETCDF:" + 300 * "a") == (None, None)

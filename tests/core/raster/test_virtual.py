@@ -57,3 +57,20 @@ def test_both_halves_of_a_mosaic_are_the_same(tmp_path, count, nodata, factor):
     expected = COLORS[100][:3] if count == 1 else (100, 100, 100)
     assert (pixels[-1] == expected).all()
     assert valid.all() if nodata is None else 0.85 < valid.mean() < 0.95
+
+
+@pytest.mark.filterwarnings("error::rasterio.errors.NotGeoreferencedWarning")
+def test_the_files_of_a_mosaic_within_a_mosaic_are_listed_without_a_warning(tmp_path):
+    (tmp_path / "inner.vrt").write_text(_nested("a.tif"))
+    (tmp_path / "outer.vrt").write_text(_nested("inner.vrt"))
+    write_raster(tmp_path / "a.tif", np.zeros((8, 8, 1), np.uint8))
+    with open_raster(tmp_path / "outer.vrt") as raster:
+        files = [Path(name).name for name, *_ in raster.identity[1]]
+    assert files == ["outer.vrt", "inner.vrt", "a.tif"]
+
+
+def _nested(file: str) -> str:
+    """A VRT of one band of a file, without a georeference."""
+    source = f'<SourceFilename relativeToVRT="1">{file}</SourceFilename><SourceBand>1</SourceBand>'
+    band = f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource>{source}</SimpleSource>'
+    return f'<VRTDataset rasterXSize="8" rasterYSize="8">{band}</VRTRasterBand></VRTDataset>'

@@ -134,3 +134,14 @@ def test_values_come_back_from_their_points_and_choices_lie_equally_far_apart():
     assert [
         np.linalg.norm(sizes[i] - sizes[j]) for i, j in ((0, 1), (0, 2), (1, 2))
     ] == pytest.approx([1, 1, 1])
+
+
+def test_defaults_that_suit_no_network_are_taken_where_the_space_has_others():
+    def check(config: SegmentConfig) -> None:
+        if config.data.tile % 48:
+            raise InputError(f"data.tile: {config.data.tile}, but pspnet needs a multiple of 48.")
+
+    tiles = {"data.tile": Parameter(choices=[240, 288])}
+    assert list(distributions(tiles, SegmentConfig(), check)) == ["data.tile"]
+    with pytest.raises(InputError, match="^data.tile: 256"):
+        distributions({"loss.gamma": Parameter(choices=[1, 2])}, SegmentConfig(), check)

@@ -565,7 +565,7 @@ def test_vector_files_of_others_stay_beside_a_map(tmp_path: Path) -> None:
     for other in others:
         other.write_text("drawn by hand")
     predict_scene(scene, FakeModel(), tmp_path / "out", overlap=0.5, overwrite=True)
-    with pytest.raises(InputError, match="gpkg exists, and is not of an earlier map"):
+    with pytest.raises(InputError, match="gpkg exists, and no report beside it says"):
         predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True, overwrite=True)
     assert {other.read_text() for other in others} == {"drawn by hand"}
     others[0].unlink()

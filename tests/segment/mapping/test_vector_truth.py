@@ -226,7 +226,7 @@ def test_truth_is_not_replaced_by_the_polygons_of_the_map(tmp_path: Path) -> Non
     image = scene(tmp_path)
     path = write(tmp_path / "scene.gpkg", [box(0, 0, 9, 9)], kind=["water"])
     before = path.read_bytes()
-    with pytest.raises(InputError, match="not of an earlier map: it is not replaced"):
+    with pytest.raises(InputError, match="of an earlier map: it is not replaced"):
         predict_scene(
             image, FakeModel(), tmp_path, polygons=True, overwrite=True,
             truth=VectorLabels(path=path, field="kind"),
