@@ -202,8 +202,8 @@ def output_names(source: Source, folder: Path, options: MapOptions) -> list[str]
         The names, first that of the class raster.
 
     Raises:
-        InputError: If the scene has no name, or polygons are asked for whose file is none of an
-            earlier map.
+        InputError: If the scene has no name, or polygons are asked for whose file exists and is
+            not known to be of an earlier map.
     """
     every = SceneMap.planned(source, folder, EVERYTHING)
     assert every.polygons

@@ -80,10 +80,10 @@ def mask_notes(sources: Iterable[Source]) -> list[str]:
         One line with the count; empty if there are none.
     """
     bands: dict[Path, int] = {}
-    for source in sources:
-        if isinstance(source.path, Path):
-            with suppress(InputError), open_raster(source.path) as raster:
-                bands[source.path] = raster.dataset.count
+    files = [source.path for source in sources if isinstance(source.path, Path)]
+    for path in files if len(files) > 1 else ():
+        with suppress(InputError), open_raster(path) as raster:
+            bands[path] = raster.dataset.count
     colored = {path.parent for path, count in bands.items() if count >= 3}
     single = [path for path, count in bands.items() if count == 1 and path.parent in colored]
     if not single:

@@ -34,7 +34,7 @@ def test_a_name_that_the_system_refuses_is_an_error_that_names_it(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logarithms_of_colours_are_not_read_as_colours(tmp_path, dtype):
-    """OpenCV writes floats of three bands so, unless it is told to compress them otherwise."""
+    """OpenCV writes floats of three bands so, unless another compression is asked for."""
     pixels, file = np.random.default_rng(0).random((8, 9, 3)), tmp_path / "a.tif"
     cv2.imwrite(str(file), pixels.astype(dtype))
     if dtype == "float32":
