@@ -216,8 +216,9 @@ class OpenScene:
 
     def _undeclared(self) -> str | None:
         """Finds undeclared nodata in a dataset of its own, as threads cannot share one."""
+        region = None if self.area.identity is None else self.area.region
         with suppress(InputError), self.source.open() as raster:
-            return raster.undeclared_nodata()
+            return raster.undeclared_nodata(region)
         return None
 
     def _write_maps(self, files: SceneMap, journal: Journal, damaged: bool) -> NDArray[np.uint8]:

@@ -142,19 +142,20 @@ def known_content(path: Path | str) -> AlphaContent | None:
     return content if content and stamp == file_stamp(path) else None
 
 
-def sparse_shape(dataset: Any, band: int) -> tuple[int, int]:
+def sparse_shape(dataset: Any, band: int, size: tuple[int, int]) -> tuple[int, int]:
     """Chooses the size at which a band is read by nearest neighbour in little time.
 
     Args:
         dataset: An open rasterio dataset.
         band: Number of the band.
+        size: Rows and columns of the part of it that is read.
 
     Returns:
-        Rows and columns, at most 512 each, or 64 of a large dataset without overviews.
+        Rows and columns, at most 512 each, or 64 of a large part without overviews.
     """
-    is_cheap = dataset.overviews(band) or dataset.height * dataset.width <= _DENSE
+    is_cheap = dataset.overviews(band) or size[0] * size[1] <= _DENSE
     longest = _EDGE if is_cheap else _COARSE_EDGE
-    return min(dataset.height, longest), min(dataset.width, longest)
+    return min(size[0], longest), min(size[1], longest)
 
 
 def _content_of(dataset: Any, path: str, band: int) -> AlphaContent:
@@ -164,8 +165,9 @@ def _content_of(dataset: Any, path: str, band: int) -> AlphaContent:
         return "mask"
     content = known_content(path)
     if content is None:
+        shape = sparse_shape(dataset, band, dataset.shape)
         try:
-            content = alpha_content(dataset.read(band, out_shape=sparse_shape(dataset, band)))
+            content = alpha_content(dataset.read(band, out_shape=shape))
         except RasterioError:  # reading the raster to its end will report it
             # else the next call, whatever it is, would raise GDAL's last error
             with suppress(Exception):

@@ -97,7 +97,9 @@ def is_nodata(pixels: NDArray[Any], nodata: Nodata) -> NDArray[np.bool_]:
     return np.asarray(((pixels >= low) & (pixels <= high)).all(axis=-1))
 
 
-def undeclared_nodata(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> str | None:
+def undeclared_nodata(
+    pixels: NDArray[Any], valid: NDArray[np.bool_], extent: str = "scene"
+) -> str | None:
     """Finds a value at the border of a scene that seems to mean "no data".
 
     It is 0, an end of the data type or another customary value in all bands, or close to it after
@@ -106,6 +108,7 @@ def undeclared_nodata(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> str | N
     Args:
         pixels: The scene at a reduced size, by nearest neighbour, (rows, columns, bands).
         valid: Which of these pixels are not hidden, (rows, columns).
+        extent: What the sentence calls the extent of these pixels.
 
     Returns:
         A sentence with the value, its share and the cure; None where there is no such value.
@@ -122,7 +125,7 @@ def undeclared_nodata(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> str | N
     share, nodata = max(found, key=lambda one: one[0])
     ends = [format_value(end) for end in (nodata if isinstance(nodata, tuple) else (nodata,))]
     return (
-        f"{share:.0%} of the scene, from its border, is {' to '.join(ends)}"
+        f"{share:.0%} of the {extent}, from its border, is {' to '.join(ends)}"
         f"{' in all bands' if pixels.shape[2] > 1 else ''}, which the file does not declare as"
         f" nodata: it is used. If it means no data, leave it out: --nodata {'-'.join(ends)}"
     )
@@ -146,8 +149,9 @@ def read_sparsely(
     read: Callable[..., NDArray[Any]],
     bands: Sequence[int],
     shape: tuple[int, int],
+    window: Any,
 ) -> NDArray[Any]:
-    """Reads pixels that are spread evenly over a raster.
+    """Reads pixels that are spread evenly over a part of a raster.
 
     Without overviews, whole rows are read and thinned out, from top to bottom: GDAL's own thinning
     decodes the blocks of a compressed file many times.
@@ -157,6 +161,7 @@ def read_sparsely(
         read: Its method `read` or `read_masks`.
         bands: Numbers of the bands.
         shape: Rows and columns of the result.
+        window: The part, a window of rasterio.
 
     Returns:
         Values (bands, rows, columns).
@@ -164,16 +169,17 @@ def read_sparsely(
     from rasterio.windows import Window
 
     if dataset.overviews(bands[0]):
-        return read(bands, out_shape=(len(bands), *shape))
+        return read(bands, window=window, out_shape=(len(bands), *shape))
     rows, columns = (
         ((np.arange(count) + 0.5) * size / count).astype(int)
-        for count, size in zip(shape, (dataset.height, dataset.width), strict=True)
+        for count, size in zip(shape, (window.height, window.width), strict=True)
     )
+    rows += window.row_off
     block, found = dataset.block_shapes[0][0], []
     for _, group in groupby(rows, lambda row: (row // block, row // _MOST_ROWS)):
         wanted = np.array(list(group))
-        window = Window(0, wanted[0], dataset.width, wanted[-1] - wanted[0] + 1)
-        found.append(read(bands, window=window)[:, wanted - wanted[0]][..., columns])
+        part = Window(window.col_off, wanted[0], window.width, wanted[-1] - wanted[0] + 1)
+        found.append(read(bands, window=part)[:, wanted - wanted[0]][..., columns])
     return np.concatenate(found, axis=1)
 
 

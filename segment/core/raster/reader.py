@@ -131,27 +131,35 @@ class Raster(RasterHeader):
         values = {declared[band - 1] for band in self.bands}
         return values.pop() if flags == ["per_dataset"] and len(values) == 1 else None
 
-    def undeclared_nodata(self) -> str | None:
+    def undeclared_nodata(self, region: tuple[int, int, int, int] | None = None) -> str | None:
         """Finds a value that fills the scene from its border, and is not declared as nodata.
 
         Few pixels are read, see `sparse_shape`. The raster must be open on its own grid.
+
+        Args:
+            region: Top, bottom, left and right of the part of the scene that is searched, in which
+                the border is its own; None for the whole.
 
         Returns:
             A sentence, see `undeclared_nodata`; None where there is no such value, or the file
             cannot be read.
         """
-        shape = sparse_shape(self.dataset, self.bands[0])
+        top, bottom, left, right = region or (0, self.height, 0, self.width)
+        window = self.stored_window(top, left, bottom - top, right - left)
+        shape = sparse_shape(self.dataset, self.bands[0], (window.height, window.width))
+        place = shape, window
         every = [*self.bands, *self.alpha_bands]
         try:
             with readable(self.path), without_warnings():
-                pixels = read_sparsely(self.dataset, self.dataset.read, every, shape)
+                pixels = read_sparsely(self.dataset, self.dataset.read, every, *place)
                 valid = np.ones(shape, bool)
                 if self.is_masked:
                     masks = self.dataset.read_masks
-                    valid = read_sparsely(self.dataset, masks, self.bands, shape).any(axis=0)
+                    valid = read_sparsely(self.dataset, masks, self.bands, *place).any(axis=0)
         except InputError:  # reading the raster to its end reports it
             return None
-        return undeclared_nodata(*self._hide(pixels.transpose(1, 2, 0), valid))
+        extent = "area" if region else "scene"
+        return undeclared_nodata(*self._hide(pixels.transpose(1, 2, 0), valid), extent)
 
     def read_stored(
         self, bands: Sequence[int], row: int, column: int, height: int, width: int, masked: bool

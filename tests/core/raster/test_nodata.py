@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from segment.core.errors import InputError
 from segment.core.raster.nodata import check_nodata, is_nodata, parse_nodata
 from segment.core.raster.opening import open_raster
+from segment.core.raster.orientation import Orientation
 from tests.conftest import write_raster
 
 
@@ -124,6 +126,33 @@ def test_dark_areas_inside_and_thin_ones_are_no_nodata(tmp_path):
     assert note(tmp_path / "red.tif", pixels) is None
     assert note(tmp_path / "whole.tif", np.zeros((30, 30, 3), np.uint8)).startswith("100%")
     assert note(tmp_path / "single.tif", np.zeros((1, 1, 1), np.uint8)).startswith("100%")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_of_an_area_only_its_own_pixels_are_searched(tmp_path, orientation):
+    stored = Orientation(orientation)
+    pixels = scene(200, 0)[:, :180]
+    path = tmp_path / "a.jpg"
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(path, quality=98, subsampling=0, exif=exif)
+    upright = stored.turn(pixels)
+    with open_raster(path) as raster:
+        dark = [
+            (upright[top : top + 60, left : left + 60] == 0).all(axis=2).mean()
+            for top in (0, 70, raster.height - 60)
+            for left in (0, 70, raster.width - 60)
+        ]
+        found = [
+            raster.undeclared_nodata((top, top + 60, left, left + 60))
+            for top in (0, 70, raster.height - 60)
+            for left in (0, 70, raster.width - 60)
+        ]
+    shares = [0 if note is None else int(note.split("%")[0]) for note in found]
+    assert shares == pytest.approx([100 * share for share in dark], abs=4)
+    assert sum(map(bool, shares)) == 3
+    assert all(" of the area, from its border, is 0" in note for note in found if note)
 
 
 def test_a_large_scene_is_read_sparsely(tmp_path, monkeypatch):
