@@ -17,7 +17,7 @@ from classify.labelling.prediction import Prediction
 from segment.core.choices import Runtime
 from segment.core.model.runtime import Model
 from segment.core.pixels.scale_choice import ScaleOption
-from segment.core.progress import Progress, Silent
+from segment.core.progress import Progress, Silent, printed_note
 from segment.core.raster.nodata import Nodata
 from segment.core.raster.sources import Source, without_key
 
@@ -66,7 +66,7 @@ def predict_array(  # noqa: PLR0913 - public, its parameters are options
     with readable_source(image, how, "image", nodata) as (source, notes):
         pixels = read_input(source, info, remarks, to_label=True)
     for note in [*notes, *remarks]:
-        (progress or Silent()).say(f"note: {note}")
+        (progress or Silent()).say(printed_note(note))
     is_named = isinstance(image, (str, Path, Source))
     name = without_key(str(source.path), source.path) if is_named else "image"
     found, doubt = answer(network, pixels[None], augment), Doubt.of(network)

@@ -27,7 +27,7 @@ from segment.core.model.runtime import Model
 from segment.core.onnx_models.loading import load_model
 from segment.core.pixels.scale_choice import ScaleOption
 from segment.core.prefetch import prefetch
-from segment.core.progress import Progress, Silent
+from segment.core.progress import Progress, Silent, printed_note
 from segment.core.raster.sources import Source, without_key
 
 
@@ -152,8 +152,7 @@ def joined_notes(images: Mapping[str, Sequence[str]]) -> list[str]:
     lines = []
     for note, names in images.items():
         more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-        kind = "warning" if note.startswith("Warning: ") else "note"
-        lines.append(f"{kind}: {names[0]}{more}: {note.removeprefix('Warning: ')}")
+        lines.append(printed_note(note, f"{names[0]}{more}"))
     return lines
 
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from segment.core.errors import printable
 
+_WARNING = "Warning: "
+
 
 class Progress(Protocol):
     """Interface through which the library reports progress; commands show it."""
@@ -28,6 +30,20 @@ class Progress(Protocol):
             total: Steps in total.
             note: Text shown after the bar.
         """
+
+
+def printed_note(note: str, about: str = "") -> str:
+    """Formats a note for `Progress.say`.
+
+    Args:
+        note: A sentence; that of a warning begins with "Warning: ".
+        about: What it is about, such as a file; "" for all that is read.
+
+    Returns:
+        The line, which begins with "note: " or "warning: ".
+    """
+    kind = "warning" if note.startswith(_WARNING) else "note"
+    return f"{kind}: {about}{': ' if about else ''}{note.removeprefix(_WARNING)}"
 
 
 class Silent:

@@ -18,7 +18,7 @@ from segment.core.labels.classes import IGNORED, ClassTable, load_class_table, s
 from segment.core.labels.mask_values import decode_values
 from segment.core.labels.masks import Mask
 from segment.core.outputs import staged
-from segment.core.progress import Progress
+from segment.core.progress import Progress, printed_note
 from segment.core.quiet_warnings import without_warnings
 from segment.core.raster.nodata import Nodata, check_nodata
 from segment.core.raster.opening import open_raster
@@ -117,7 +117,7 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
                 " Lower --size."
             )
         remarks = [*raster.notes, *filter(None, [raster.undeclared_nodata()])]
-        notes = [*(f"note: {scene}: {note}" for note in remarks), *labels.notes]
+        notes = [*(printed_note(note, str(scene)) for note in remarks), *labels.notes]
         for name in ("images", "masks"):
             (folder / name).mkdir(parents=True)
         if labels.class_table:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segment.core.labels.classes import IGNORED, ClassTable
 from segment.core.maps.class_picture import plot_classes
+from segment.core.maps.scene_outputs import note_lines
 from segment.core.notebook.html import result_html
 from segment.core.reports.map_pictures import overlay_classes
 
@@ -80,7 +81,7 @@ class ImageMap:
         lines = [
             f"  {name:<{longest}}  {_percent(share):>7}" for name, share in self.shares.items()
         ]
-        return "\n".join([self._title(), *lines, *(f"Note: {note}" for note in self.notes)])
+        return "\n".join([self._title(), *lines, *note_lines(self.notes)])
 
     def _repr_html_(self) -> str:
         rows = [

@@ -187,6 +187,14 @@ def test_a_scene_is_mapped(visit, server, tmp_path):
         == ("building", "land", "road", "vegetation", "water")[value]
     )
     assert tab.get_by_text("Scores against the reference").count() and tab.get_by_text("m²").count()
+    fits = "tables => tables.every(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)"
+    assert tab.locator(".wide").evaluate_all(fits)
+    with visit.page.expect_download() as download:
+        tab.get_by_role("link", name="Page to print").click()
+    page = visit.page.context.new_page()
+    page.set_content(Path(download.value.path()).read_text())
+    assert page.locator(".wide").evaluate_all(fits)
+    page.close()
     visit.check("mapped")
     tab.get_by_role("button", name="Cancel").click()  # too late
     tab.get_by_text("It had ended before it was cancelled").first.wait_for()

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console as RichConsole
 
-from segment.core.progress import Console
+from segment.core.progress import Console, printed_note
 
 
 @pytest.fixture
@@ -14,6 +14,11 @@ def terminal(monkeypatch) -> io.StringIO:
         "rich.console.Console", lambda **_: RichConsole(file=screen, force_terminal=True, width=120)
     )
     return screen
+
+
+def test_a_warning_is_no_note():
+    assert printed_note("Pixels are 1 m.") == "note: Pixels are 1 m."
+    assert printed_note("Warning: It is grey.", "a.tif") == "warning: a.tif: It is grey."
 
 
 def test_bars_show_counts_and_end_with_the_work(terminal):

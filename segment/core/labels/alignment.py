@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segment.core.errors import InputError
 from segment.core.labels.nearest_pixels import SAME, NearestPixels
+from segment.core.progress import printed_note
 from segment.core.raster.georeference import crs_name, horizontal_crs
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.orientation import Orientation
@@ -68,10 +69,7 @@ class Alignment:
         Returns:
             The notes, each with the prefix "note:" or "warning:".
         """
-        return [
-            note.replace("W", "w", 1) if note.startswith("Warning: ") else f"note: {note}"
-            for note in self.notes(mask, noun)
-        ]
+        return [printed_note(note) for note in self.notes(mask, noun)]
 
 
 ALIGNED = Alignment()

@@ -125,11 +125,20 @@ class SceneOutputs(ABC):
         memory = self.report["peak_memory_mb"]
         speed = f"{self.report['megapixels_per_second']:.3g} megapixels/s"
         speed += "" if memory is None else f", {memory:,.0f} MB at most"
-        notes = [
-            note if note.startswith("Warning: ") else f"Note: {note}"
-            for note in self.report["notes"]
-        ]
+        notes = note_lines(self.report["notes"])
         return [*notes, speed, *_list_files([file for file in files if file.is_file()])]
+
+
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """Formats notes and warnings of results for printing.
+
+    Args:
+        notes: Sentences; those of warnings begin with "Warning: ".
+
+    Returns:
+        A line for each, which begins with "Note: " or "Warning: ".
+    """
+    return [note if note.startswith("Warning: ") else f"Note: {note}" for note in notes]
 
 
 def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | str | None]) -> None:

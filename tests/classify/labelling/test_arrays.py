@@ -72,6 +72,8 @@ def test_alpha_masks_and_nodata_are_those_of_files(tmp_path: Path) -> None:
     assert lines == ["note: The last band is taken for alpha: pixels where it is 0 have no data."]
     with pytest.raises(InputError, match="for arrays"):
         predict_array(declared, model, nodata=empty)
+    predict_array(pixels[..., 0], model, progress=Lines())
+    assert lines[-1].startswith("warning: The scene is grey")
 
 
 def test_an_image_without_a_valid_pixel_has_no_label() -> None:

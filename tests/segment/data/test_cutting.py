@@ -214,3 +214,15 @@ def test_a_palette_is_refused_as_training_refuses_it(tmp_path):
     with pytest.raises(InputError, match="numbers of palette colours.*-expand rgb"):
         cut_scene(scene, write_raster(tmp_path / "truth.tif", mask), tmp_path / "tiles", 32)
     assert not (tmp_path / "tiles").exists()
+
+
+def test_warnings_of_a_scene_are_printed_as_warnings(tmp_path):
+    pixels = np.full((32, 32, 1), 3, np.uint8)
+    scene = write_raster(tmp_path / "a.png", pixels)
+    scene.with_suffix(".pgw").write_text("1 0 0 -1 0 0".replace(" ", "\n"))
+    scene.with_suffix(".prj").write_text("nonsense")
+    mask = write_raster(tmp_path / "b.png", pixels)
+    (tmp_path / "classes.yaml").write_text("- {name: water, value: 3, color: '#0000FF'}")
+    lines = str(cut_scene(scene, mask, tmp_path / "tiles", 32)).splitlines()
+    assert any(line.startswith(f"warning: {scene}: a.prj beside it holds no CRS") for line in lines)
+    assert not any("Warning" in line for line in lines)

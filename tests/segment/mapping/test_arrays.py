@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,8 @@ def test_the_result_names_its_classes_and_draws_itself() -> None:
     shown = axes.images[0].get_array()
     assert (shown[20, 20] == 235).all()  # nodata is grey
     large = predict_array(np.ones((30, 3000), np.uint8), FakeModel())
+    noted = replace(found, notes=["Warning: The scene is grey.", "Pixels are 1 m."])
+    assert repr(noted).endswith("\nWarning: The scene is grey.\nNote: Pixels are 1 m.")
     assert large.photograph.shape == (10, 1024, 3) and large.plot() is not None
 
 
