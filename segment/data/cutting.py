@@ -173,7 +173,12 @@ def _open_labels(
         table = None if classes is None else load_class_table(Path(classes))
         vectors = [labels] if isinstance(labels, VectorLabels) else labels
         burned = stack_labels(vectors, scene, table)
-        yield _Labels(burned, burned.class_table, [f"note: {note}" for note in burned.notes])
+        notes = [f"note: {note}" for note in burned.notes]
+        if table is None:
+            notes.append(
+                f"classes, by the values of the field: {', '.join(burned.class_table.names)}"
+            )
+        yield _Labels(burned, burned.class_table, notes)
         return
     file = Path(classes) if classes is not None else Path(labels).parent / "classes.yaml"
     class_table = load_class_table(file) if classes is not None or file.is_file() else None
