@@ -460,7 +460,7 @@ def test_the_command_reads_vector_labels(tmp_path, capsys):
     status, _ = run_tile(
         file, *options, "--codes", tmp_path / "codes.yaml", "--output", tmp_path / "tiles"
     )
-    assert "classes, by the values of the field: field, road" in capsys.readouterr().out
+    assert "classes of the field: field, road" in capsys.readouterr().out
     table = load_class_table(tmp_path / "tiles" / "classes.yaml")
     assert status == 0 and table.names == ["field", "road"]
     with rasterio.open(tmp_path / "tiles" / "masks" / "r000032_c000032.tif") as mask:
