@@ -19,6 +19,7 @@ FEW_STEPS = "training.epochs=2 --set training.steps_per_epoch=2 --set training.b
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_tutorial_runs(tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     programs = Path(sys.executable).parent
@@ -49,3 +50,11 @@ def test_the_tutorial_runs(tmp_path):
         len(list((tmp_path / run / "town" / "masks").iterdir())) for run in ("first", "second")
     ]
     assert labelled[1] >= labelled[0]
+
+
+def test_there_is_time_for_trainings_as_they_are_written():
+    minutes = sum(
+        map(int, re.findall(r"--set training\.minutes=(\d+)", TUTORIAL.read_text("utf-8")))
+    )
+    (limit,) = [m.args[0] for m in test_the_tutorial_runs.pytestmark if m.name == "timeout"]
+    assert 0 < 2 * 60 * minutes < limit

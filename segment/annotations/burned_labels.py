@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.burner import Burner
-from segment.annotations.shapes import Shapes, kinds, read_shapes
+from segment.annotations.kinds import kinds, polygons_of
+from segment.annotations.shapes import Shapes, read_shapes
 from segment.annotations.vector_labels import (
     VectorLabels,
     class_names,
@@ -83,13 +84,12 @@ def burn_labels(
         The labels, to be read window by window.
 
     Raises:
-        InputError: If a file, layer or field cannot be used, nothing lies on the scene, the field
-            has too many values or none, lines lack a width or points a radius, or no value is of
-            a class.
+        InputError: If a file, layer or field cannot be used, nothing lies on the scene, no value is
+            of a class, or lines lack a width or points a radius.
     """
     sizes = [size for size in (labels.width, labels.radius) if isinstance(size, str)]
     layer = read_layer(labels.path, labels.layer, list(dict.fromkeys([labels.field, *sizes])))
-    texts = texts_of(layer.fields[labels.field])
+    texts = texts_of(labels, layer.fields[labels.field])
     names, notes = class_names(labels, texts)
     if class_table is None:
         class_table = make_class_table(labels, names)
@@ -123,8 +123,10 @@ def burn_labels(
     burned = np.array([values.get(names[i] or "", IGNORED) for i in shapes.features], np.uint8)
     burner, areas = Burner(shapes, burned), None
     if labels.areas is not None:
-        found = read_shapes(read_layer(labels.areas, None, []), scene)
-        found = _within(found.subset(_areal(found)), scene, labels.areas)
+        alone = f"by a file of its own: ogr2ogr OUT.gpkg {labels.areas.name} NAME"
+        drawn = read_layer(labels.areas, None, [], alone)
+        polygons = polygons_of(read_shapes(drawn, scene), drawn, "what was labelled")
+        found = _within(polygons, scene, labels.areas)
         areas = Burner(found, np.ones(len(found.geometries), np.uint8))
         labelled = shapes.subset(burned != IGNORED)
         notes += [*found.notes, *labelled.note_outside(found, labels.path, labels.areas)]

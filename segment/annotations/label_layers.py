@@ -98,7 +98,7 @@ def stack_labels(
         names: list[str | None] = []
         for one in labels:
             layer = read_layer(one.path, one.layer, [one.field])
-            names += class_names(one, texts_of(layer.fields[one.field]))[0]
+            names += class_names(one, texts_of(one, layer.fields[one.field]))[0]
         class_table = make_class_table(labels[0], names)
     above = [replace(one, background=None) for one in labels[1:]]
     layers = [burn_labels(one, scene, class_table) for one in (labels[0], *above)]

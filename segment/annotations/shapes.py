@@ -13,7 +13,10 @@ from segment.core.raster.georeference import describe_error
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.reader import Raster
 
-_KINDS = ("points", "lines", "polygons")  # by shapely.get_dimensions
+_UNREAD = (
+    "cannot be read, as they are broken or surfaces of triangles. Make polygons of them:"
+    " ogr2ogr -nlt MULTIPOLYGON OUT.gpkg IN"
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def read_shapes(layer: Layer, raster: Raster) -> Shapes:
 
     Vertices are converted to the CRS of the raster and then to its pixels; edges stay straight
     between them. Polygons that are not valid are repaired as `shapely.make_valid` does by
-    structure. Heights and measures are dropped, curves become chains of short edges.
+    structure. Heights and measures are dropped, curves become chains of short edges, collections
+    are taken apart.
 
     Args:
         layer: The layer.
@@ -101,7 +105,10 @@ def read_shapes(layer: Layer, raster: Raster) -> Shapes:
     read = pyogrio.raw.read(layer.path, layer=layer.name, columns=[], force_2d=True)[2]
     geometries = shapely.from_wkb(read, on_invalid="ignore")
     kept = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
-    notes = _count(f"{layer.path}: %s without a geometry left out", np.count_nonzero(~kept))
+    unread = np.array([one is not None for one in read]) & shapely.is_missing(geometries)
+    notes = _count(f"{layer.path}: %s left out that {_UNREAD}", np.count_nonzero(unread))
+    bare = np.count_nonzero(~kept & ~unread)
+    notes += _count(f"{layer.path}: %s left out, without a geometry", bare, "feature", "features")
     try:
         source, target = CRS.from_user_input(layer.crs), CRS.from_user_input(ground.crs)
         same = source.equals(target, ignore_axis_order=True)
@@ -123,8 +130,11 @@ def read_shapes(layer: Layer, raster: Raster) -> Shapes:
 
     features = np.flatnonzero(kept)
     if not len(features):
+        if unread.any():
+            raise InputError(f"{layer.path}: all geometries of layer {layer.name!r} {_UNREAD}.")
         raise InputError(f"{layer.path}: layer {layer.name!r} holds no geometry. Choose another.")
-    placed = shapely.transform(geometries[features], place)
+    placed, features = _taken_apart(geometries[features], features)
+    placed = shapely.transform(placed, place)
     finite = np.isfinite(shapely.bounds(placed)).all(axis=1)
     notes += _count(
         f"{layer.path}: %s that cannot be converted to the CRS of the scene left out",
@@ -200,20 +210,22 @@ def _to_pixels(grid: PixelGrid) -> Any:
     return convert
 
 
-def _count(text: str, count: int) -> list[str]:
-    things = f"{count} {'geometry' if count == 1 else 'geometries'}"
-    return [text % things] if count else []
-
-
-def kinds(shapes: Shapes) -> set[str]:
-    """Lists the kinds of geometry among shapes.
-
-    Args:
-        shapes: The shapes.
-
-    Returns:
-        Some of points, lines and polygons. A collection counts as its largest kind.
-    """
+def _taken_apart(
+    geometries: NDArray[np.object_], features: NDArray[np.int64]
+) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Replaces collections, which may hold points, lines and polygons at once, by their parts."""
     import shapely
 
-    return {_KINDS[dimension] for dimension in shapely.get_dimensions(shapes.geometries).tolist()}
+    while (
+        mixed := shapely.get_type_id(geometries) == shapely.GeometryType.GEOMETRYCOLLECTION
+    ).any():
+        parts, owners = shapely.get_parts(geometries[mixed], return_index=True)
+        found = np.concatenate([geometries[~mixed], parts])
+        owned = np.concatenate([features[~mixed], features[mixed][owners]])
+        order = np.argsort(owned, kind="stable")
+        geometries, features = found[order], owned[order]
+    return geometries, features
+
+
+def _count(text: str, count: int, one: str = "geometry", more: str = "geometries") -> list[str]:
+    return [text % f"{count} {one if count == 1 else more}"] if count else []

@@ -53,16 +53,27 @@ class VectorLabels:
         object.__setattr__(self, "areas", None if self.areas is None else Path(self.areas))
 
 
-def texts_of(values: NDArray[Any]) -> list[str | None]:
-    """Returns the values of a field as text.
+def texts_of(labels: VectorLabels, values: NDArray[Any]) -> list[str | None]:
+    """Returns the values of the field of classes as text.
 
     Args:
+        labels: The labels.
         values: Values of any type, (features,).
 
     Returns:
         The text of each, whole numbers without a fraction and letters with accents as one
         character; None where there is no value.
+
+    Raises:
+        InputError: If they are numbers with fractions that --codes does not map.
     """
+    fractions = values[values % 1 > 0] if values.dtype.kind == "f" else values[:0]
+    if labels.codes is None and len(fractions):
+        raise InputError(
+            f"{labels.path}: the field {labels.field!r} holds numbers with fractions"
+            f" ({listed([f'{one:g}' for one in fractions[:99]])}), such as areas or lengths. Choose"
+            " the field of classes, or name the class of each with --codes."
+        )
 
     def text(value: Any) -> str | None:
         if value is None or value != value:

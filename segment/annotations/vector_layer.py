@@ -32,7 +32,7 @@ class Layer:
 
 
 def read_layer(
-    path: Path, layer: str | None, fields: Sequence[str], option: str = "--layer NAME"
+    path: Path, layer: str | None, fields: Sequence[str], choice: str = "with --layer NAME"
 ) -> Layer:
     """Reads fields of all features of a layer, without their geometries.
 
@@ -40,7 +40,7 @@ def read_layer(
         path: File that OGR reads: GeoPackage, GeoJSON, Shapefile, FlatGeobuf and others.
         layer: Name of the layer. None for the only one.
         fields: Names of the fields.
-        option: How a user names the layer, for messages.
+        choice: How a user chooses one of several layers, for messages.
 
     Returns:
         The layer with the values of the fields.
@@ -61,8 +61,10 @@ def read_layer(
         )
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-        name = _choose(path, layers, layer, option)
-        info = pyogrio.read_info(path, layer=name)
+        name = _choose(path, layers, layer, choice)
+        info = pyogrio.read_info(path, layer=name, force_feature_count=True)
+        if not info["features"]:
+            raise InputError(f"{path}: layer {name!r} holds no features. Choose another layer.")
         stored = [str(field) for field in info["fields"]]
         is_shapefile = info["driver"] == "ESRI Shapefile"
         known = _as_utf8(stored) if is_shapefile else stored
@@ -71,7 +73,7 @@ def read_layer(
                 raise InputError(f"{path}: has no field {field!r}. {_nearest(field, known)}")
         named = dict(zip(stored, known, strict=True))
         wanted = [field for field in stored if named[field] in fields]
-        meta, fids, _, values = pyogrio.raw.read(
+        meta, _, _, values = pyogrio.raw.read(
             path, layer=name, columns=wanted, read_geometry=False, return_fids=True
         )
     except (DataSourceError, DataLayerError) as error:
@@ -79,10 +81,10 @@ def read_layer(
         cure = "Close programs that have it open, or export it again, e.g. as GeoPackage."
         if "not recognized" in reason:  # what follows is advice to programmers
             reason, cure = "no known format", "Give a GeoPackage, GeoJSON or Shapefile."
+        elif "is locked" in reason:  # what precedes is a query
+            reason, cure = "another program has locked it", "Save and close it there."
         raise InputError(f"{path}: cannot be read as a vector file ({reason}). {cure}") from error
     found = dict(zip((named[str(field)] for field in meta["fields"]), values, strict=True))
-    if not len(fids):
-        raise InputError(f"{path}: layer {name!r} holds no features. Choose another layer.")
     for field, column in found.items():
         if column.dtype == object and any(isinstance(v, np.ndarray | bytes) for v in column):
             raise InputError(
@@ -144,13 +146,13 @@ def fields_of(path: Path) -> list[str] | None:
     return list(dict.fromkeys(fields)) if layers else None
 
 
-def _choose(path: Path, layers: Sequence[str], layer: str | None, option: str) -> str:
+def _choose(path: Path, layers: Sequence[str], layer: str | None, choice: str) -> str:
     """Returns the name of the layer to read."""
     if not layers:
         raise InputError(f"{path}: holds no layer with geometries. Export it with geometries.")
     if layer is None and len(layers) > 1:
         raise InputError(
-            f"{path}: has {len(layers)} layers ({_listed(layers)}). Choose one with {option}."
+            f"{path}: has {len(layers)} layers ({_listed(layers)}). Choose one {choice}."
         )
     if layer is not None and layer not in layers:
         raise InputError(f"{path}: has no layer {layer!r}. {_nearest(layer, layers)}")

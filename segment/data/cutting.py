@@ -70,10 +70,9 @@ def cut_scene(  # noqa: PLR0913 - public, its parameters are options
     """Cuts a scene and its mask into a tile folder.
 
     GeoTIFF tiles are written to `output`/images and `output`/masks. One strip of `size` rows is in
-    memory at a time. Masks are cut as they are stored, but how to read them is decided first, from
-    what the whole mask holds (see `choose_reading`): the class table that is written has the values
-    of that reading, so that the tiles mean the same. Where a mask on another grid does not cover
-    the scene, the mask band of its tile leaves the pixels out.
+    memory at a time. Masks are cut as they are stored, how to read them is decided by all that they
+    hold (see `choose_reading`), and the class table that is written has the values of that
+    reading. Where a mask does not cover the scene, the mask band of its tile leaves the pixels out.
 
     Args:
         scene: Image to cut: GeoTIFF or whatever GDAL reads.
@@ -173,7 +172,9 @@ def _open_labels(
         table = None if classes is None else load_class_table(Path(classes))
         vectors = [labels] if isinstance(labels, VectorLabels) else labels
         burned = stack_labels(vectors, scene, table)
-        yield _Labels(burned, burned.class_table, [f"note: {note}" for note in burned.notes])
+        made = [] if table else [f"classes of the field: {', '.join(burned.class_table.names)}"]
+        notes = [*(f"note: {note}" for note in burned.notes), *made]
+        yield _Labels(burned, burned.class_table, notes)
         return
     file = Path(classes) if classes is not None else Path(labels).parent / "classes.yaml"
     class_table = load_class_table(file) if classes is not None or file.is_file() else None

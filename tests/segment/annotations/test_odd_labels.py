@@ -1,6 +1,8 @@
 """Vector labels as files of users are: without a CRS, in other datums, beyond the scene's edge."""
 
 import json
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -15,7 +17,15 @@ from rasterio.transform import from_origin
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.data.cutting import cut_scene
-from tests.segment.annotations.test_vector_labels import PLACE, at, box, burned, scene, write
+from tests.segment.annotations.test_vector_labels import (
+    PLACE,
+    at,
+    box,
+    burned,
+    refused,
+    scene,
+    write,
+)
 
 
 def labels(path: Path, **options: object) -> VectorLabels:
@@ -179,3 +189,28 @@ def test_names_of_a_shapefile_are_in_its_encoding(tmp_path, encoding, stated, ki
     found = burned(scene(tmp_path), VectorLabels(path=path, field=field))
     assert tuple(found.class_table.names) == names
     assert [note in line for line in found.notes] == ([] if note is None else [True])
+
+
+@pytest.mark.heavy
+def test_a_geopackage_that_another_program_has_locked_is_refused(tmp_path):
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 9, 9), box(9, 0, 20, 9)], kind=["a", "b"])
+    code = """if True:
+        import sqlite3, sys
+        database = sqlite3.connect(sys.argv[1], isolation_level=None)
+        database.execute("BEGIN EXCLUSIVE")
+        print("locked", flush=True)
+        sys.stdin.read()
+    """
+    pyogrio.set_gdal_config_options({"SQLITE_BUSY_TIMEOUT": "20"})
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as other:
+            assert other.stdout.readline().strip() == b"locked"
+            refused(
+                scene(tmp_path), labels(path), "another program has locked it", "close it there"
+            )
+            other.stdin.close()
+    finally:
+        pyogrio.set_gdal_config_options({"SQLITE_BUSY_TIMEOUT": None})
+    assert burned(scene(tmp_path), labels(path)).class_table.names == ["a", "b"]

@@ -54,6 +54,12 @@ def at(transform: Affine, geometry):
     )
 
 
+def converted(geometry, source: int, target: int):
+    """Converts the vertices of a geometry from one EPSG code to another."""
+    convert = Transformer.from_crs(source, target, always_xy=True).transform
+    return shapely.transform(geometry, lambda p: np.stack(convert(p[:, 0], p[:, 1]), axis=1))
+
+
 def burned(file: Path, labels: VectorLabels, table: ClassTable | None = None) -> BurnedLabels:
     with open_raster(file) as raster:
         return burn_labels(labels, raster, table)
@@ -75,15 +81,21 @@ polygons = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=3)
     shapes=st.lists(polygons.filter(lambda p: p.area > 0.01), min_size=1, max_size=8),
     window=st.tuples(st.integers(1, 40), st.integers(1, 60)),
     place=st.sampled_from([PLACE, Affine(0.3, 0.05, 5e5, 0.04, -0.3, 2.7e6), Affine.identity()]),
+    code=st.sampled_from([32640, 4326, 3857]),
 )
-def test_windows_are_those_of_the_whole_burned_at_once(tmp_path_factory, shapes, window, place):
+def test_windows_are_those_of_the_whole_burned_at_once(
+    tmp_path_factory, shapes, window, place, code
+):
     folder = tmp_path_factory.mktemp("burn")
     place = place if place != Affine.identity() else from_origin(400_000, 2_000_000, 1, 1)
     file = scene(folder, transform=place)
     inside = shapely.box(2, 2, 9, 7)  # some shape must lie on the scene
     drawn = [at(place, shape) for shape in [inside, *shapes]]
     values = [i % 3 for i in range(len(drawn))]
-    path = write(folder / "labels.gpkg", [*drawn, None], code=[*values, 2.0])
+    stored = drawn if code == 32640 else [converted(shape, 32640, code) for shape in drawn]
+    path = write(folder / "labels.gpkg", [*stored, None], f"EPSG:{code}", code=[*values, 2.0])
+    if code != 32640:
+        drawn = [converted(shape, code, 32640) for shape in stored]
     expected = rasterize(
         zip(drawn, values, strict=True), out_shape=(40, 60), transform=place, fill=255, dtype="u1"
     )
@@ -106,12 +118,8 @@ def test_windows_are_those_of_the_whole_burned_at_once(tmp_path_factory, shapes,
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp", ".fgb"])
 def test_labels_in_another_crs_cover_the_same_pixels(tmp_path, suffix):
     file = scene(tmp_path)
-    to_degrees = Transformer.from_crs(32640, 4326, always_xy=True).transform
     ground = [box(3, 4, 20, 30), box(25.2, 10.4, 50.7, 39.6)]
-    drawn = [
-        shapely.transform(g, lambda p: np.stack(to_degrees(p[:, 0], p[:, 1]), axis=1))
-        for g in ground
-    ]
+    drawn = [converted(shape, 32640, 4326) for shape in ground]
     path = write(tmp_path / f"labels{suffix}", drawn, "EPSG:4326", kind=["b", "a"])
     found = burned(file, VectorLabels(path=path, field="kind"))
     assert found.class_table.names == ["a", "b"]
@@ -222,7 +230,68 @@ def test_broken_shapes_are_repaired_and_counted(tmp_path):
     read = burned(file, VectorLabels(path=path, field="kind"))
     assert read.read()[9, 2, 0] == 0 and read.read()[9, 18, 0] == 0
     assert any("1 geometry repaired" in note for note in read.notes)
-    assert any("1 geometry without a geometry" in n or "left out" in n for n in read.notes)
+    assert f"{path}: 1 feature left out, without a geometry" in read.notes
+
+
+def test_collections_are_taken_apart(tmp_path):
+    file = scene(tmp_path)
+    road = at(PLACE, shapely.LineString([(0, 20), (60, 20)]))
+    inner = shapely.GeometryCollection([box(30, 0, 34, 4), road])
+    both = shapely.GeometryCollection([box(0, 0, 4, 4), inner])
+    path = write(tmp_path / "labels.gpkg", [both, box(50, 30, 60, 40)], kind=["a", "b"])
+    refused(file, VectorLabels(path=path, field="kind"), "1 lines", "--width")
+    pixels = burned(file, VectorLabels(path=path, field="kind", width=1.2)).read()[..., 0]
+    expected = np.full((40, 60), 255)
+    expected[:4, :4] = expected[:4, 30:34] = expected[18:22] = 0
+    expected[30:, 50:] = 1
+    assert np.array_equal(pixels, expected)
+
+
+def test_surfaces_of_triangles_are_left_out_and_reported(tmp_path):
+    file = scene(tmp_path)
+    ring = ", ".join(f"{x} {y} 0" for x, y in box(0, 0, 9, 9).exterior.coords)
+    (tmp_path / "surface.csv").write_text(f'kind,WKT\na,"POLYHEDRALSURFACE Z((({ring})))"\n')
+    surface = pyogrio.raw.read(tmp_path / "surface.csv")[2]
+    shapes = [*surface, *shapely.to_wkb([box(20, 0, 29, 9), box(30, 0, 39, 9)])]
+    for count, path in ((1, tmp_path / "only.gpkg"), (3, tmp_path / "mixed.gpkg")):
+        pyogrio.raw.write(
+            path, np.array(shapes[:count], object), [np.array([*"abc"][:count])], ["kind"],
+            geometry_type="Unknown", crs="EPSG:32640",
+        )  # fmt: skip
+    cure = "Make polygons of them: ogr2ogr -nlt MULTIPOLYGON"
+    table = ClassTable([Class(name=n, color=f"#00000{i}") for i, n in enumerate("ab")])
+    only = VectorLabels(path=tmp_path / "only.gpkg", field="kind")
+    refused(file, only, "all geometries", cure, table=table)
+    notes = burned(file, VectorLabels(path=tmp_path / "mixed.gpkg", field="kind")).notes
+    assert any("1 geometry left out that cannot be read" in n and cure in n for n in notes)
+
+
+def test_a_field_of_measures_is_refused(tmp_path):
+    file = scene(tmp_path)
+    shapes = [box(0, 0, 9, 9), box(10, 0, 19, 9), box(20, 0, 29, 9)]
+    path = write(tmp_path / "labels.gpkg", shapes, area=[7.29, 12.5, np.nan])
+    labels = VectorLabels(path=path, field="area")
+    refused(file, labels, "numbers with fractions (7.29, 12.5)", "--codes")
+    read = burned(file, replace(labels, codes={"7.29": "small", "12.5": "large"}))
+    assert read.class_table.names == ["large", "small"] and read.read()[5, 5, 0] == 1
+
+
+def test_labelled_areas_are_polygons_of_one_layer(tmp_path):
+    file = scene(tmp_path)
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 9, 9), box(20, 0, 29, 9)], kind=["a", "b"])
+    labels = VectorLabels(path=path, field="kind")
+    line = at(PLACE, shapely.LineString([(0, 0), (9, 9)]))
+    lines = write(tmp_path / "lines.gpkg", [line], n=[1])
+    refused(file, replace(labels, areas=lines), "holds lines, no polygons")
+    two = write(tmp_path / "two.gpkg", [box(0, 0, 9, 9)], n=[1])
+    pyogrio.raw.write(
+        two, shapely.to_wkb([line]), [np.array([1])], ["n"], geometry_type="Unknown",
+        crs="EPSG:32640", layer="other", append=True,
+    )  # fmt: skip
+    refused(file, replace(labels, areas=two), "2 layers", "ogr2ogr OUT.gpkg two.gpkg NAME")
+    mixed = write(tmp_path / "mixed.gpkg", [line, box(0, 0, 30, 30)], n=[1, 1])
+    notes = burned(file, replace(labels, areas=mixed)).notes
+    assert f"{mixed}: 1 of 2 shapes are not polygons: left out" in notes
 
 
 def test_heights_and_curves_are_read(tmp_path):
@@ -269,8 +338,10 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, class_table):
     refused(file, VectorLabels(path=nowhere, field="kind"), "no CRS", "-a_srs")
     bare = scene(tmp_path / "bare", transform=None, crs=None)
     refused(bare, VectorLabels(path=good, field="kind"), "no georeference")
-    empty = write(tmp_path / "empty.gpkg", [], kind=np.array([], object))
-    refused(file, VectorLabels(path=empty, field="kind"), "no features")
+    for suffix in (".gpkg", ".shp", ".geojson", ".fgb"):
+        empty = tmp_path / f"empty{suffix}"
+        write(empty, [], None if suffix == ".geojson" else "EPSG:32640", kind=np.array([], object))
+        refused(file, VectorLabels(path=empty, field="kind"), "no features")
     blank = write(tmp_path / "blank.gpkg", [here], kind=np.array([None], object))
     refused(file, VectorLabels(path=blank, field="kind"), "no value in any of 1")
     shapeless = write(tmp_path / "shapeless.gpkg", [None, None], kind=["a", "b"])
@@ -380,15 +451,16 @@ def run_tile(*arguments: object) -> tuple[int, str]:
     return status, errors.getvalue()
 
 
-def test_the_command_reads_vector_labels(tmp_path):
+def test_the_command_reads_vector_labels(tmp_path, capsys):
     file = scene(tmp_path, 64, 64)
     road = at(PLACE, shapely.LineString([(0, 50), (64, 50)]))
     path = write(tmp_path / "labels.gpkg", [box(0, 0, 40, 40), road], code=[11, 12])
     (tmp_path / "codes.yaml").write_text("11: field\n12: road\n")
     options = ("--labels", path, "--field", "code", "--width", "1.2", "--size", 32)
     status, _ = run_tile(
-        file, *options, "--codes", tmp_path / "codes.yaml", "--output", tmp_path / "tiles", "-q"
+        file, *options, "--codes", tmp_path / "codes.yaml", "--output", tmp_path / "tiles"
     )
+    assert "classes of the field: field, road" in capsys.readouterr().out
     table = load_class_table(tmp_path / "tiles" / "classes.yaml")
     assert status == 0 and table.names == ["field", "road"]
     with rasterio.open(tmp_path / "tiles" / "masks" / "r000032_c000032.tif") as mask:
