@@ -535,6 +535,26 @@ def test_a_scene_that_changes_while_it_is_mapped_is_reported(tmp_path: Path, cha
     assert bool(found) == changes
 
 
+def test_sidecars_count_by_what_they_say_of_the_pixels(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif", 100, 40)
+    sidecar = Path(f"{scene}.aux.xml")
+    band = '<PAMDataset><PAMRasterBand band="1">{}</PAMRasterBand></PAMDataset>'
+    tag = "<Metadata><MDI key='STATISTICS_MEAN'>{}</MDI></Metadata>"
+    sidecar.write_text(band.format(tag.format(6)))
+
+    class Shown(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            sidecar.write_text(band.format(tag.format(7.5)))  # as QGIS does
+
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", rows=32, progress=Shown())
+    assert "changed while" not in str(result.report["notes"])
+    sidecar.unlink()
+    assert "existed already" in repr(predict_scene(scene, FakeModel(), tmp_path / "out"))
+    sidecar.write_text(band.format("<NoDataValue>3</NoDataValue>"))
+    with pytest.raises(InputError, match="exists. Add --overwrite"):
+        predict_scene(scene, FakeModel(), tmp_path / "out")
+
+
 def test_what_is_finished_is_not_mapped_again(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     first = predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True)
