@@ -96,9 +96,8 @@ def build_model(
     """
     _check(settings, normalise)
     design = DESIGNS[settings.backbone]()
-    is_rgb_first = rgb == (0, 1, 2)
-    mode = resolve_auto(normalise, settings.weights, statistics, is_rgb_first)
-    if mode in ("imagenet", "imagenet_statistics") and not is_rgb_first:
+    mode = resolve_auto(normalise, settings.weights, statistics, rgb_first=rgb == (0, 1, 2))
+    if mode in ("imagenet", "imagenet_statistics") and rgb != (0, 1, 2):
         raise InputError(
             f"data.normalise: {mode} is made for bands that begin with red, green, blue. Here these"
             f" are bands {', '.join(str(band + 1) for band in rgb)}. Use standardise."
@@ -106,9 +105,7 @@ def build_model(
     pixels = keras.Input((None, None, statistics.bands), dtype=statistics.dtype, name="pixels")
     source = weights_source(settings.weights, BUNDLED, settings.backbone)
     affine = design.affine or imagenet_statistics
-    x, remark = normalise_input(
-        pixels, statistics, normalise, settings.weights, "classify", affine, is_rgb_first
-    )
+    x, remark = normalise_input(pixels, statistics, normalise, mode, source, "classify", affine)
     backbone = design.build(statistics.bands)
     set_momentum(backbone, settings.batch_norm_momentum)
     x = keras.layers.GlobalAveragePooling2D(name="features")(backbone(x))

@@ -14,7 +14,7 @@ from segment.core.model.folder import load_keras_model
 from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import Weights, layers_by_name
 from segment.core.networks.weight_sources import read_weights, weights_file
-from segment.core.pixels.normalise import Affine, BandStatistics, normalisation, resolve_auto
+from segment.core.pixels.normalise import Affine, BandStatistics, normalisation
 
 if TYPE_CHECKING:
     import keras
@@ -126,10 +126,10 @@ def normalise_input(
     pixels: Any,
     statistics: BandStatistics,
     mode: Normalisation,
+    chosen: Normalisation,
     source: str,
     task: str,
     affine: Callable[[], Affine],
-    rgb_first: bool = True,
 ) -> tuple[Any, str]:
     """Normalises the input of a network, as the model does that its weights come from.
 
@@ -140,10 +140,10 @@ def normalise_input(
         pixels: Input of the network, (batch, rows, columns, bands).
         statistics: As for `normalisation`.
         mode: Normalisation from the settings.
-        source: Source of the weights: a word such as "imagenet" or "bundled", or a file or folder.
+        chosen: What that stands for where nothing is taken over, see `resolve_auto`.
+        source: Source of the weights: a word such as "imagenet", or a file or folder.
         task: Task of the network.
         affine: As for `normalisation`.
-        rgb_first: As for `resolve_auto`.
 
     Returns:
         The normalised pixels, and what to report: empty where they are as the weights learned, or
@@ -154,7 +154,8 @@ def normalise_input(
     """
     import keras
 
-    chosen = resolve_auto(mode, source, statistics, rgb_first)
+    if mode == "auto" and chosen != "standardise":  # as the weights expect
+        return normalisation(statistics, chosen, affine)(pixels), ""
     info = source_info(source, task)
     learned = None
     if info and (info.bands, info.dtype) == (statistics.bands, statistics.dtype):

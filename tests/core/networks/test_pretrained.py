@@ -11,7 +11,7 @@ from segment.core.choices import Normalisation
 from segment.core.labels.classes import Class
 from segment.core.model.folder import save_model_folder
 from segment.core.networks.pretrained import normalise_input
-from segment.core.pixels.normalise import Affine, BandStatistics
+from segment.core.pixels.normalise import Affine, BandStatistics, resolve_auto
 from tests.fakes import tiny_info
 
 pytestmark = pytest.mark.heavy
@@ -30,7 +30,8 @@ def network(
     statistics: BandStatistics, mode: Normalisation, source: str
 ) -> tuple[keras.Model, str]:
     pixels = keras.Input((None, None, statistics.bands), dtype=statistics.dtype)
-    x, remark = normalise_input(pixels, statistics, mode, source, "segment", caffe)
+    chosen = resolve_auto(mode, source, statistics)
+    x, remark = normalise_input(pixels, statistics, mode, chosen, source, "segment", caffe)
     return keras.Model(pixels, x), remark
 
 
