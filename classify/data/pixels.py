@@ -22,6 +22,8 @@ from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.core.raster.subdatasets import several_notes
 
+_LONGEST = 64  # times the shorter side of an image that is resized
+
 
 def read_image(path: Path | str, bands: Sequence[int] | None = None) -> NDArray[Any]:
     """Reads the pixels of an image.
@@ -138,12 +140,15 @@ def prepare(pixels: NDArray[Any], target: int) -> NDArray[Any]:
         target: Length of the shorter side in pixels; 0 leaves the image as it is.
 
     Returns:
-        The image with the same aspect ratio and dtype.
+        The image with the same aspect ratio and dtype; the middle of one that is more than 64 times
+        as long as wide, which would fill the memory.
     """
-    height, width, _ = pixels.shape
-    shorter = min(height, width)
+    shorter = min(pixels.shape[:2])
     if target in (0, shorter):
         return pixels
+    starts = [max(0, edge - _LONGEST * shorter) // 2 for edge in pixels.shape[:2]]
+    pixels = pixels[tuple(slice(start, start + _LONGEST * shorter) for start in starts)]
+    height, width, _ = pixels.shape
     return resize(
         pixels, max(1, round(height * target / shorter)), max(1, round(width * target / shorter))
     )

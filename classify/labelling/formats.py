@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from classify.labelling.prediction import Prediction
+from segment.core.errors import is_utf8, printable
 
 
 def as_table(predictions: Sequence[Prediction]) -> str:
@@ -30,15 +31,16 @@ def as_table(predictions: Sequence[Prediction]) -> str:
         for p in predictions
     ]
     if any(p.unsure for p in predictions):
-        marks = [["unsure" if p.unsure else ""] for p in predictions]
-        cells = [mark + row for mark, row in zip(marks, cells, strict=True)]
+        first = [["unsure" if p.unsure else ""] for p in predictions]
+        cells = [cell + row for cell, row in zip(first, cells, strict=True)]
     columns = range(max(map(len, cells), default=0))
     widths = [max((len(row[i]) for row in cells if i < len(row)), default=0) for i in columns]
-    longest = max((len(p.image) for p in predictions), default=0)
+    names = [printable(p.image) for p in predictions]
+    longest = max(map(len, names), default=0)
     lines = []
-    for prediction, row in zip(predictions, cells, strict=True):
+    for name, row in zip(names, cells, strict=True):
         padded = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-        lines.append("  ".join([f"{prediction.image:<{longest}}", *padded]).rstrip())
+        lines.append("  ".join([f"{name:<{longest}}", *padded]).rstrip())
     return "\n".join(lines)
 
 
@@ -50,7 +52,7 @@ def as_json(predictions: Sequence[Prediction]) -> str:
 
     Returns:
         A list of {image, labels: [{label, probability}], given, unsure, problem}; problem is null
-        if there is none.
+        if there is none. Characters that are not printable are escaped as JSON has it.
     """
     entries = [
         {
@@ -65,7 +67,8 @@ def as_json(predictions: Sequence[Prediction]) -> str:
         }
         for p in predictions
     ]
-    return json.dumps(entries, indent=2, ensure_ascii=False)
+    text = json.dumps(entries, indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
@@ -91,5 +94,6 @@ def as_csv(predictions: Sequence[Prediction]) -> str:
     for p in predictions:
         pairs = [value for name, probability in p.labels for value in (name, f"{probability:.6f}")]
         missing = [""] * (2 * (most - len(p.labels)))
-        writer.writerow([p.image, ";".join(p.given), *pairs, *missing])
+        name = p.image if is_utf8(p.image) else printable(p.image)
+        writer.writerow([name, ";".join(p.given), *pairs, *missing])
     return text.getvalue().rstrip("\n")

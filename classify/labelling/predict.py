@@ -136,7 +136,7 @@ def band_notes(predictions: Sequence[Prediction]) -> list[str]:
     images: dict[str, list[str]] = {}
     for prediction in predictions:
         for note in prediction.notes:
-            images.setdefault(note, []).append(prediction.image)
+            images.setdefault(note, []).append(printable(prediction.image))
     return joined_notes(images)
 
 
@@ -214,7 +214,7 @@ def _batches(
     left = iter(enumerate(images, 1))
     while some := list(islice(left, size)):
         names = [
-            without_key(printable(image.path), image.path)
+            without_key(str(image.path), image.path)
             if isinstance(image, Source)
             else f"image {number}"
             for number, image in some

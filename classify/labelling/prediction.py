@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segment.core.errors import InputError
+from segment.core.errors import InputError, printable
 from segment.core.notebook.axes import new_axes
 from segment.core.notebook.html import result_html
 
@@ -55,7 +55,7 @@ class Prediction:
         axes.set_yticks(range(len(names)), names, parse_math=False)
         axes.set_xlim(0, 1.12)
         axes.set_xlabel("probability")
-        title = f"{self.image}: unsure" if self.unsure else self.image
+        title = printable(f"{self.image}: unsure" if self.unsure else self.image)
         axes.set_title(title, fontsize=10, parse_math=False)
         return axes
 
@@ -65,12 +65,12 @@ class Prediction:
             for name, probability in self.labels
         ]
         notes = [] if self.problem is None else [self.problem]
-        title = f"{self.image}: unsure" if self.unsure else self.image
+        title = printable(f"{self.image}: unsure" if self.unsure else self.image)
         return result_html(title, ("label", "probability", "given"), rows, notes=notes)
 
     def __str__(self) -> str:
         doubt = "unsure  " if self.unsure else ""
-        return self.problem or f"{self.image}  {doubt}{describe(self.labels)}"
+        return self.problem or f"{printable(self.image)}  {doubt}{describe(self.labels)}"
 
 
 def describe(labels: Sequence[tuple[str, float]]) -> str:

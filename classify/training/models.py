@@ -13,17 +13,12 @@ from segment.core.choices import Normalisation
 from segment.core.errors import InputError
 from segment.core.model.folder import weights_source
 from segment.core.networks.backbones import check_imagenet
-from segment.core.networks.head import Head, learned_normalisation, source_info
+from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import layers_by_name, set_momentum
 from segment.core.networks.pretrained import Built as Pretrained
-from segment.core.networks.pretrained import load_weights
+from segment.core.networks.pretrained import load_weights, normalise_input
 from segment.core.networks.weight_sources import check_source
-from segment.core.pixels.normalise import (
-    BandStatistics,
-    imagenet_statistics,
-    normalisation,
-    resolve_auto,
-)
+from segment.core.pixels.normalise import BandStatistics, imagenet_statistics, resolve_auto
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,9 @@ def build_model(
             f" are bands {', '.join(str(band + 1) for band in rgb)}. Use standardise."
         )
     pixels = keras.Input((None, None, statistics.bands), dtype=statistics.dtype, name="pixels")
-    x = normalisation(statistics, mode, design.affine or imagenet_statistics)(pixels)
+    source = weights_source(settings.weights, BUNDLED, settings.backbone)
+    affine = design.affine or imagenet_statistics
+    x, remark = normalise_input(pixels, statistics, normalise, mode, source, "classify", affine)
     backbone = design.build(statistics.bands)
     set_momentum(backbone, settings.batch_norm_momentum)
     x = keras.layers.GlobalAveragePooling2D(name="features")(backbone(x))
@@ -122,7 +119,6 @@ def build_model(
     network = keras.Model(pixels, probabilities, name=f"{settings.backbone}_{settings.head}")
     loaded = None
     if settings.weights != "none":
-        source = weights_source(settings.weights, BUNDLED, settings.backbone)
         layers = list(layers_by_name(backbone))
         head = None
         info = source_info(source, "classify")
@@ -139,10 +135,7 @@ def build_model(
             rgb=rgb,
             head=head,
         )
-        learned = mode if info is None else learned_normalisation(info)
-        if learned != mode:
-            remark = f"it normalises by {learned}, this training by {mode} (data.normalise)"
-            loaded = replace(loaded, remark=remark)
+        loaded = replace(loaded, remark=remark)
     return Built(network, loaded, backbone)
 
 

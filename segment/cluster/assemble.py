@@ -15,8 +15,8 @@ from segment.annotations.label_source import LabelSource, absolute, files_of
 from segment.cluster.map_job import MapJob
 from segment.core.cluster.block_file import BlockFile
 from segment.core.cluster.scene_job import BlockOptions, ClusterModel, SceneJob, ScenePlan
+from segment.core.disk import sample_file
 from segment.core.labels.classes import IGNORED
-from segment.core.maps.scene_outputs import refuse_inputs
 from segment.core.outputs import Stage, finish_moving
 from segment.core.raster.blocks import Block, Blocks, divide
 from segment.core.raster.grid import PixelGrid
@@ -63,8 +63,9 @@ class MapAssembly(SceneJob[SceneMap]):
         )
         planned = SceneMap.planned(source, blocks.output, options)
         finish_moving(blocks.output, planned.classes.name)
-        names = output_names(source, blocks.output, options)
-        refuse_inputs(planned.places(names), [source.path, *files_of(reference), *options.files])
+        references = files_of(reference)
+        inputs = [source.path, *references, *options.files]
+        names = output_names(source, blocks.output, options, inputs)
         asked = {CONFIDENCE: options.needs_confidence, REFERENCE: reference is not None}
         self._rasters = [CLASSES, *(name for name in asked if asked[name])]
         with self._open_scene() as work:
@@ -77,6 +78,7 @@ class MapAssembly(SceneJob[SceneMap]):
                     view=replace(work.view, source=work.view.source.absolute),
                     likeness=work.raster.likeness,
                     reference=None if reference is None else absolute(reference),
+                    samples=[sample_file(file) for file in references],
                     reference_table=None if work.reference is None else work.reference.class_table,
                     confidence=options.needs_confidence,
                 ),

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.annotations.label_source import LabelSource, open_labels
+from segment.annotations.label_source import LabelSource, files_of, open_labels
 from segment.core.cluster.block_job import BlockJob
+from segment.core.disk import sample_file
+from segment.core.errors import InputError
 from segment.core.labels.classes import ClassTable
 from segment.core.model.runtime import Model
 from segment.core.raster.blocks import Block
@@ -33,6 +35,7 @@ class MapJob(BlockJob):
         view: How the model sees the scene, by a path that is valid on every machine.
         likeness: What the scene has in common with its copies, see `Raster.likeness`.
         reference: Reference of the scene, by such a path, or None.
+        samples: What its files hold, see `sample_file`.
         reference_table: Class table by which it is decoded, as decided from the whole of it.
         confidence: Whether probabilities are kept, too.
     """
@@ -40,6 +43,7 @@ class MapJob(BlockJob):
     view: ModelView
     likeness: list[Any]
     reference: LabelSource | None
+    samples: list[int]
     reference_table: ClassTable | None
     confidence: bool
 
@@ -49,12 +53,18 @@ class MapJob(BlockJob):
         return replace(self.view.source, factor=1.0)
 
     def check_input(self) -> None:
-        """Checks that the scene on this machine is the one to be mapped.
+        """Checks that scene and reference on this machine are those of the map.
 
         Raises:
-            InputError: If the scene cannot be opened, or is another one.
+            InputError: If the scene cannot be opened, or one of them is another.
         """
         self.scene.require_alike(self.likeness)
+        for file, sample in zip(files_of(self.reference), self.samples, strict=True):
+            if sample_file(file) != sample:
+                raise InputError(
+                    f"{file}: not the reference that the cluster was asked to score with. Share the"
+                    " same file with all machines."
+                )
 
     def compute(
         self, block: Block, model: Model

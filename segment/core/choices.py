@@ -34,8 +34,8 @@ Normalisation = Literal["auto", "minmax", "standardise", "imagenet", "imagenet_s
 minmax, standardise: by the training pixels. imagenet: as the ImageNet weights of the backbone
 expect. imagenet_statistics: by the mean and standard deviation of ImageNet, as weights from PyTorch
 or MXNet's Gluon and the bundled models expect. auto: imagenet with downloaded ImageNet weights,
-imagenet_statistics with a bundled model on 8-bit RGB, otherwise (also with weights from files)
-standardise.
+imagenet_statistics with a bundled model on 8-bit RGB, that of a run whose weights are taken and
+that has the same bands and data type, otherwise (also with weights from files) standardise.
 """
 
 SampleStyle = Literal["dry", "varied"]

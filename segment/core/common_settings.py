@@ -193,7 +193,7 @@ class PixelSettings(Settings):
     preprocess: PreprocessSettings = PreprocessSettings()
     normalise: Normalisation = Field(
         default="auto",
-        description="auto: as downloaded or bundled weights expect, else standardise",
+        description="auto: as the weights expect, if that is known, else standardise",
     )
 
 

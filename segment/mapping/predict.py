@@ -25,7 +25,6 @@ from segment.core.inputs.named_scenes import require_own_names
 from segment.core.inputs.scene_scales import scale_sources
 from segment.core.labels.classes import ClassTable
 from segment.core.labels.map_colors import recolor
-from segment.core.maps.scene_outputs import refuse_inputs
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model, folder_of
 from segment.core.onnx_models.loading import load_model, load_model_info
@@ -39,7 +38,7 @@ from segment.mapping.journal import REFERENCE, Journal, rows_to_keep
 from segment.mapping.loop import Watch
 from segment.mapping.model_view import check_scene, choose_tile
 from segment.mapping.options import MapOptions
-from segment.mapping.result import EVERYTHING, SceneMap, output_names
+from segment.mapping.result import SceneMap, output_names
 from segment.mapping.scene import OpenScene, open_scene
 from segment.merging import RowStrip
 
@@ -165,8 +164,8 @@ def predict_scene(  # noqa: PLR0913 - public, its parameters are options
     (source,) = scale_sources([as_source(scene, bands, nodata)], scale, info.pixels, progress)
     planned = SceneMap.planned(source, Path(output), options)
     finish_moving(Path(output), planned.classes.name)
-    names = output_names(source, Path(output), options)
-    refuse_inputs(planned.places(names), [source.path, *files_of(mask), *options.files])
+    inputs = [source.path, *files_of(mask), *options.files]
+    names = output_names(source, Path(output), options, inputs)
     with ExitStack() as stack:
         opened = stack.enter_context(open_scene(source, info, options, mask))
         # load the network last, so that a missing file is reported without waiting for it
@@ -266,12 +265,12 @@ def check_inputs(
     require_one_scene(truth, len(scenes))
     references = files_of(as_label_source(truth))
     for file in references:
-        if isinstance(file, Path) and not file.exists():
+        if not (Path(file).exists() or str(file).startswith("/vsi")):
             raise InputError(f"{file}: no such file. Check the path of --truth.")
     require_own_names(scenes)
     every = [*(scene.path for scene in scenes if is_utf8(scene.path)), *references]
     for source in scenes:
-        SceneMap.planned(source, output, EVERYTHING).refuse_inputs(every)
+        output_names(source, output, MapOptions(), every)
     return info
 
 

@@ -1,7 +1,7 @@
 """Result of mapping a scene: output files, counts of pixels, and the report."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from segment.core.choices import PolygonFormat
 from segment.core.errors import InputError, counted
 from segment.core.maps.class_raster import companions
-from segment.core.maps.scene_outputs import SceneOutputs, format_areas
+from segment.core.maps.scene_outputs import SceneOutputs, format_areas, refuse_inputs
 from segment.core.raster.sources import Source
 from segment.core.reports.timing import describe_timing
 from segment.map_outputs.map_view import map_html, plot_map
@@ -104,17 +104,6 @@ class SceneMap(SceneOutputs):
             return False
         return f".{kept}" == file.suffix
 
-    def places(self, names: Iterable[str]) -> list[Path]:
-        """Returns the paths of files beside the map.
-
-        Args:
-            names: Names of the files.
-
-        Returns:
-            Their paths.
-        """
-        return [self.classes.with_name(name) for name in names]
-
     @property
     def companions(self) -> list[Path]:
         """Paths of the styles and sidecars that the rasters and pictures can have beside them."""
@@ -187,7 +176,9 @@ class SceneMap(SceneOutputs):
         return "\n".join([*lines, *self.closing_lines([*self.files, *self.companions])])
 
 
-def output_names(source: Source, folder: Path, options: MapOptions) -> list[str]:
+def output_names(
+    source: Source, folder: Path, options: MapOptions, inputs: Sequence[Path | str]
+) -> list[str]:
     """Names all files that a scene can have, whether they are asked for or not.
 
     A file that an earlier call left would not belong to the new map. Polygons are left out where
@@ -197,13 +188,14 @@ def output_names(source: Source, folder: Path, options: MapOptions) -> list[str]
         source: Scene.
         folder: Folder of the outputs.
         options: What is asked for.
+        inputs: Inputs as the user named them, none of which may be replaced.
 
     Returns:
         The names, first that of the class raster.
 
     Raises:
-        InputError: If the scene has no name, or polygons are asked for whose file exists and is
-            not known to be of an earlier map.
+        InputError: If the scene has no name, if polygons are asked for whose file exists and is not
+            known to be of an earlier map, or if an input would be replaced.
     """
     every = SceneMap.planned(source, folder, EVERYTHING)
     assert every.polygons
@@ -216,7 +208,9 @@ def output_names(source: Source, folder: Path, options: MapOptions) -> list[str]
             " replaced. Rename it, or choose another place."
         )
     files = dict.fromkeys((*every.files, *polygons, *every.companions))
-    return [file.name for file in files if file not in others]
+    kept = [file for file in files if file not in others]
+    refuse_inputs(kept, inputs)
+    return [file.name for file in kept]
 
 
 def _figure(score: float | None) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from segment.config import LossSettings
+from segment.core.labels.classes import IGNORED
 from segment.label_sets import LabelSets
 
 _SMALLEST = 1e-7  # probabilities are kept this far from 0, where the logarithm is infinite
@@ -54,6 +55,20 @@ def build_loss(
         settings.focal_weight * parts["focal"](reference, p)
         + settings.dice_weight * parts["dice"](reference, p)
     )
+
+
+def has_labels(reference: Any, probabilities: Any) -> Any:
+    """Checks whether a batch has a labelled pixel; without one, its loss is 0 whatever the network.
+
+    Args:
+        reference: Label codes (batch, rows, columns).
+        probabilities: Not used.
+
+    Returns:
+        1 or 0 for each tile, the same for all of the batch, (batch,) float32.
+    """
+    found = ops.cast(ops.any(ops.not_equal(reference, IGNORED)), "float32")
+    return ops.broadcast_to(found, (ops.shape(reference)[0],))
 
 
 def focal(

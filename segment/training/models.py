@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,9 @@ from segment.core.networks.backbones import (
 )
 from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import layers_by_name, set_momentum, weighted_layers
-from segment.core.networks.pretrained import Built, Loaded, load_weights
+from segment.core.networks.pretrained import Built, Loaded, load_weights, normalise_input
 from segment.core.networks.weight_sources import check_source
-from segment.core.pixels.normalise import BandStatistics, normalisation, resolve_auto
+from segment.core.pixels.normalise import BandStatistics, resolve_auto
 from segment.core.raster.bands import COLORS
 from segment.data.survey import learned_bands
 
@@ -145,13 +146,15 @@ def build_model(
     pixels = keras.Input((size, size, bands), dtype=statistics.dtype, name="pixels")
     source = settings.encoder_weights if settings.weights == "none" else settings.weights
     mode = resolve_auto(normalise, source, statistics)
-    x = normalisation(statistics, mode, partial(imagenet_affine, settings.backbone))(pixels)
+    source = weights_source(source, BUNDLED, settings.backbone)
+    affine = partial(imagenet_affine, settings.backbone)
+    x, remark = normalise_input(pixels, statistics, normalise, mode, source, "segment", affine)
     x = core(x)
     # float32 whatever the precision of the rest: probabilities near 0 and 1 need it
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
     return Built(
         keras.Model(pixels, probabilities, name=f"{settings.architecture}_{settings.backbone}"),
-        loaded,
+        loaded and replace(loaded, remark=remark),
     )
 
 

@@ -26,7 +26,7 @@ from segment.data.dataset import TileDataset
 from segment.data.pixels import TilePixels
 from segment.data.survey import band_order_notes, find_band_names
 from segment.data.training_data import TrainingData
-from segment.training.losses import Loss, build_loss
+from segment.training.losses import Loss, build_loss, has_labels
 from segment.training.models import (
     bands_of_weights,
     build_model,
@@ -115,6 +115,7 @@ def _train(network: keras.Model, data: TrainingData, session: Session[Config]) -
             loss=loss,
             validate=lambda: _score_epoch(network, scored["val"], loss, data, session.progress),
             monitor=MONITOR,
+            scored=has_labels,
             save_best=session.keep_best(
                 network, info, lambda: _build(config, data, pretrained=False).network
             ),

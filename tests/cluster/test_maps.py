@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,11 @@ from classify.cluster.scenes import label_scenes
 from classify.labelling.scene import label_scene
 from segment.annotations.vector_labels import VectorLabels
 from segment.cli import predict
+from segment.cluster.map_job import MapJob
 from segment.cluster.scenes import predict_scenes
 from segment.core.cli.command import DONE, INCOMPLETE, INPUT_FAULT, run
 from segment.core.cluster.block_folder import BlockFolder
+from segment.core.disk import sample_file
 from segment.core.errors import InputError
 from segment.core.raster.sources import Source
 from segment.mapping.options import MapOptions
@@ -394,6 +398,7 @@ def test_dask_is_loaded_when_it_is_asked_for_and_tensorflow_not_at_all_with_open
     code = f"""
 import sys
 from segment.core.cluster.connect import connect
+from segment.cluster.map_job import MapJob
 from segment.cluster.scenes import predict_scenes
 assert not {{"dask", "distributed"}} & set(sys.modules), "loaded before a cluster is asked for"
 def loaded():
@@ -502,3 +507,17 @@ def test_another_scene_of_the_same_name_is_refused(
     write_scene(tmp_path / "scene.tif", *other)
     with pytest.raises(ValueError, match="not the raster that the cluster was asked to map"):
         scene.require_alike(likeness)
+
+
+def test_another_reference_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    scene = Source(write_scene(tmp_path / "scene.tif", 20, 20))
+    mask = write_scene(tmp_path / "mask.tif", 20, 20)
+    with scene.open() as raster:
+        likeness = raster.likeness
+    job: Any = partial(MapJob, folder=tmp_path, reference_table=None, confidence=False)
+    job = partial(job, model=None, view=SimpleNamespace(source=scene), likeness=likeness)
+    job = job(reference=Source(mask), samples=[sample_file(mask)])
+    job.check_input()
+    write_scene(mask, 20, 20, seed=1)
+    with pytest.raises(ValueError, match="mask.tif: not the reference that the cluster"):
+        job.check_input()

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segment.core.choices import Normalisation
 from segment.core.model.folder import INFO_FILE, load_model_info
 from segment.core.model.info import ModelInfo
 from segment.core.networks.weight_sources import weights_file
@@ -84,23 +83,3 @@ def source_info(source: str, task: str) -> ModelInfo | None:
         return None
     info = load_model_info(folder)
     return info if info.task == task else None
-
-
-def learned_normalisation(info: ModelInfo) -> Normalisation:
-    """Finds out how a model normalises pixels, by the settings of its training.
-
-    Args:
-        info: Description of the model.
-
-    Returns:
-        A normalisation other than `auto`.
-    """
-    settings = info.training.get("settings", {})
-    mode: Normalisation = settings.get("data", {}).get("normalise", "auto")
-    if mode != "auto":
-        return mode
-    weights = settings.get("model", {}).get("weights")
-    fits = info.bands >= 3 and info.dtype == "uint8"
-    if weights == "bundled" and fits:
-        return "imagenet_statistics"
-    return "imagenet" if weights == "imagenet" else "standardise"

@@ -1,19 +1,25 @@
-"""Pretrained weights, copied into networks by layer name."""
+"""Pretrained weights, copied into networks by layer name, and the normalisation they learned."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segment.core.choices import Normalisation
 from segment.core.errors import InputError
-from segment.core.networks.head import Head
+from segment.core.model.folder import load_keras_model
+from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import Weights, layers_by_name
-from segment.core.networks.weight_sources import read_weights
+from segment.core.networks.weight_sources import read_weights, weights_file
+from segment.core.pixels.normalise import Affine, BandStatistics, normalisation
 
 if TYPE_CHECKING:
     import keras
+
+_LAYER = "normalisation"  # see `segment.core.pixels.normalise`
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,59 @@ def load_weights(
         )
     of_head = head.known if head is not None and head.layer in loaded else ()
     return Loaded(source, loaded, missing, of_head)
+
+
+def normalise_input(
+    pixels: Any,
+    statistics: BandStatistics,
+    mode: Normalisation,
+    chosen: Normalisation,
+    source: str,
+    task: str,
+    affine: Callable[[], Affine],
+) -> tuple[Any, str]:
+    """Normalises the input of a network, as the model does that its weights come from.
+
+    With `auto`, that of a model of the same bands and data type is taken over: its weights learned
+    from pixels that were normalised so, whatever the pixels of this training.
+
+    Args:
+        pixels: Input of the network, (batch, rows, columns, bands).
+        statistics: As for `normalisation`.
+        mode: Normalisation from the settings.
+        chosen: What that stands for where nothing is taken over, see `resolve_auto`.
+        source: Source of the weights: a word such as "imagenet", or a file or folder.
+        task: Task of the network.
+        affine: As for `normalisation`.
+
+    Returns:
+        The normalised pixels, and what to report: empty where they are as the weights learned, or
+        where that is not known.
+
+    Raises:
+        InputError: As `normalisation`, and if the model cannot be read.
+    """
+    import keras
+
+    if mode == "auto" and chosen != "standardise":  # as the weights expect
+        return normalisation(statistics, chosen, affine)(pixels), ""
+    info = source_info(source, task)
+    learned = None
+    if info and (info.bands, info.dtype) == (statistics.bands, statistics.dtype):
+        model = load_keras_model(Path(weights_file(source)).parent)
+        if any(layer.name == _LAYER for layer in model.layers):
+            learned = keras.Model(model.inputs[0], model.get_layer(_LAYER).output)
+    if learned and mode == "auto":
+        return keras.models.clone_model(learned, input_tensors=pixels).output, ""
+    normalised = normalisation(statistics, chosen, affine)(pixels)
+    if info is None or (learned and _scaling(learned) == _scaling(keras.Model(pixels, normalised))):
+        return normalised, ""
+    return normalised, f"pixels are normalised by {chosen}, not as it learned (data.normalise)"
+
+
+def _scaling(model: "keras.Model") -> list[Any]:
+    layer = model.get_layer(_LAYER)
+    return [np.asarray(values, np.float32).tolist() for values in (layer.mean, layer.variance)]
 
 
 def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:

@@ -1,6 +1,5 @@
 """Random augmentation with albumentations: value ranges, and steps for tiles and images alike."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -9,9 +8,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from segment.core.errors import InputError, counted
 from segment.core.pixels.normalise import BandStatistics
-
-# its import would otherwise go online to look for a newer version
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
 def pipeline(

@@ -23,7 +23,9 @@ _KEPT_OF_BAND = (
 def files_behind(dataset: Any) -> list[str]:
     """Lists the files that the pixels of a dataset come from.
 
-    GDAL names those of a VRT, but not those of the VRTs among them.
+    GDAL names those of a VRT, but not those of the VRTs among them. Its sidecars `.aux.xml` are
+    left out: programs that show a raster write statistics there. What else they may state, such as
+    the georeference, nodata and the kinds of bands, is part of the header.
 
     Args:
         dataset: An open rasterio dataset.
@@ -42,7 +44,7 @@ def files_behind(dataset: Any) -> list[str]:
                 if inner not in found:
                     found[inner] = None
                     virtual += [inner] if inner.lower().endswith(".vrt") else []
-    return list(found)
+    return [name for name in found if not name.lower().endswith(".aux.xml")]
 
 
 def without_alpha_tags(dataset: Any) -> str:

@@ -19,6 +19,7 @@ from segment.core.errors import InputError
 from segment.core.model.backend import MACHINES, count_machines
 from segment.core.networks.layers import weighted_layers
 from segment.core.training.fused import fused_normalisation
+from segment.core.training.history import mean_loss
 from segment.core.training.shared_batches import SharedBatches
 
 Loss = Callable[[Any, Any], Any]
@@ -106,7 +107,7 @@ class Devices:
                     verbose=0,
                     callbacks=[callback],
                 )
-        return float(fitted.history["loss"][0])
+        return mean_loss({name: values[0] for name, values in fitted.history.items()})
 
 
 def take_devices(settings: TrainingSettings) -> Devices:

@@ -1,12 +1,14 @@
 """Training history: the scores of each epoch, and the CSV file that holds them."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segment.core.outputs import staged
 
 HISTORY = "history.csv"
+SCORED = "scored"
+"""Name by which Keras reports the share of batches that score anything."""
 
 Row = dict[str, float]
 """One epoch: "epoch" from 1, "loss", "learning_rate", and the scores of the validation."""
@@ -61,3 +63,16 @@ def read_history(path: Path) -> list[Row]:
             ]
     except FileNotFoundError:
         return []
+
+
+def mean_loss(logs: Mapping[str, float]) -> float:
+    """Returns the mean loss of the batches that score anything.
+
+    Args:
+        logs: What Keras reports: the mean "loss" of all batches, and the share of those that score
+            anything, if it is measured.
+
+    Returns:
+        The mean; 0 where no batch scores anything.
+    """
+    return float(logs["loss"]) / (logs.get(SCORED) or 1.0)

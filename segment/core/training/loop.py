@@ -18,7 +18,7 @@ from segment.core.training.checkpoints import (
     save_checkpoint,
 )
 from segment.core.training.duration import choose_duration
-from segment.core.training.history import HISTORY, Row, best_row, write_history
+from segment.core.training.history import HISTORY, Row, best_row, mean_loss, write_history
 from segment.core.training.optimizers import Phase, compile_phase
 from segment.core.training.pace import Clock
 from segment.core.training.session import Session, Training
@@ -65,7 +65,13 @@ def fit(training: Training, session: Session[Any], clock: Clock = time.monotonic
             continue
         phase.freeze()
         model = compile_phase(
-            training.network, training.loss, phase, settings, len(dataset), devices
+            training.network,
+            training.loss,
+            phase,
+            settings,
+            len(dataset),
+            devices,
+            training.scored,
         )
         if start < resumed:
             load_checkpoint(checkpoint, model)
@@ -150,7 +156,7 @@ class _Steps(keras.callbacks.Callback):
         self._epoch, self._steps, self._weights = epoch, steps, list[NDArray[Any]]()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        done, note = batch + 1, f"loss {(logs or {}).get('loss', math.nan):.3f}"
+        done, note = batch + 1, f"loss {mean_loss(logs or {'loss': math.nan}):.3f}"
         whole = self._epoch * self._steps + done
         self._progress.advance("training", whole, self._epochs * self._steps, note)
         self._progress.advance(f"epoch {self._epoch + 1}/{self._epochs}", done, self._steps)

@@ -12,6 +12,7 @@ from segment.core.common_settings import TrainingSettings
 from segment.core.model.backend import has_gpu
 from segment.core.training.devices import Devices
 from segment.core.training.fused import fused_adam
+from segment.core.training.history import SCORED
 
 
 @contextmanager
@@ -140,6 +141,7 @@ def compile_phase(
     settings: TrainingSettings,
     steps_per_epoch: int,
     devices: Devices,
+    scored: Callable[[Any, Any], Any] | None = None,
 ) -> keras.Model:
     """Compiles a network for a phase of its training.
 
@@ -150,6 +152,7 @@ def compile_phase(
         settings: Settings of the training.
         steps_per_epoch: Number of batches in an epoch.
         devices: Devices that compute the gradients.
+        scored: As in `Training`.
 
     Returns:
         The compiled model, with a built optimiser.
@@ -162,6 +165,8 @@ def compile_phase(
     with devices.scope():
         model = devices.replicate(network)
         optimizer = build_optimizer(own, steps_per_epoch, devices)
-        model.compile(optimizer, devices.loss(loss), jit_compile=False if slow_xla else "auto")
+        metrics = scored and [keras.metrics.MeanMetricWrapper(scored, SCORED)]
+        compiler = False if slow_xla else "auto"
+        model.compile(optimizer, devices.loss(loss), metrics=metrics, jit_compile=compiler)
         model.optimizer.build(model.trainable_variables)
     return model

@@ -138,6 +138,8 @@ class Training:
         phases: Phases that the epochs are divided into. Schedule and optimiser start again with
             each phase. Only the last phase stops early, and the epochs before it do not count
             against it. By default one phase.
+        scored: Says for each sample, of reference and predictions, whether its batch scores
+            anything, 1 or 0 (batch,): others do not count in the reported loss. By default all do.
     """
 
     network: keras.Model
@@ -148,6 +150,7 @@ class Training:
     monitor: str
     save_best: Callable[[Row], None]
     phases: Sequence[Phase] = ()
+    scored: Callable[[Any, Any], Any] | None = None
 
 
 def start_session(

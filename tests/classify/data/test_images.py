@@ -529,6 +529,16 @@ def test_prepare_averages_where_it_shrinks_and_keeps_bands_apart():
     assert np.abs(prepare(pixels, 8) - means).max() <= 0.5
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_prepare_takes_the_middle_of_an_endless_strip(turned):
+    strip = np.zeros((2, 100_001, 3), np.uint8)
+    strip[:, 50_000] = 255
+    found = prepare(strip.swapaxes(0, 1), 16) if turned else prepare(strip, 16)
+    found = found.swapaxes(0, 1) if turned else found
+    assert found.shape == (16, 64 * 16, 3)
+    assert abs(found[0, :, 0].argmax() - 32 * 16) <= 8
+
+
 def test_prepare_leaves_images_alone_with_0_or_at_their_size():
     pixels = noise(9, 7, 2)
     assert prepare(pixels, 0) is pixels and prepare(pixels, 7) is pixels

@@ -98,7 +98,7 @@ def test_the_temperature_divides_logits():
 
 def test_augmented_answers_are_the_mean_over_flips_and_turns():
     class Corners:
-        """Answers what stands in three of the corners."""
+        """Answers what is in three of the corners."""
 
         info = model_info(temperature=2.0)
 

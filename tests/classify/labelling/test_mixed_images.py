@@ -1,5 +1,8 @@
 """Images and scenes of all kinds: bands by what files state, nodata ranges, one bad file."""
 
+import csv
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,20 @@ def test_the_key_of_a_signed_address_is_in_no_listing(tmp_path: Path, colors) ->
     assert found[0].given == ["land"] and found[1].problem.startswith("/vsimem/others/b.tif: ")
     assert alone.image == found[0].image
     assert "SECRET" not in as_json(found) + as_csv(found) + as_table(found)
+
+
+def test_listings_for_programs_have_exact_names(tmp_path: Path, colors) -> None:
+    names = ["tab\there.tif", "\x1b[31mred.tif", "\x9b\u202ename.tif", "caf\xe9.tif"]
+    files = [write_bands(tmp_path / name, colors[..., :3]) for name in names]
+    found = list(predict_images(files, Labeller()))
+    text = as_json(found)
+    assert [Path(entry["image"]).name for entry in json.loads(text)] == names
+    assert [Path(row[0]).name for row in csv.reader(as_csv(found).split("\n")[1:])] == names
+    for shown in (text, as_table(found), str(found[1])):
+        assert shown.replace("\n", "").isprintable()
+    assert "caf\xe9.tif" in text and "\\x1b[31mred.tif" in as_table(found)
+    odd = [replace(found[0], image="\udce9.tif")]
+    assert json.loads(as_json(odd))[0]["image"] == "\udce9.tif" and "\\xe9.tif" in as_csv(odd)
 
 
 def test_images_are_labelled_by_the_colours_that_they_name(tmp_path: Path, colors) -> None:

@@ -368,12 +368,12 @@ def test_all_files_are_listed(tmp_path: Path, indices: np.ndarray) -> None:
     assert sorted(listed) == sorted(str(p) for p in result.classes.parent.iterdir())
     assert listed[0] == str(result.classes)
     assert {Path(name).name for name in listed} <= set(
-        output_names(Source(tmp_path / "town.tif"), tmp_path / "out", MapOptions())
+        output_names(Source(tmp_path / "town.tif"), tmp_path / "out", MapOptions(), [])
     )
 
 
 def test_an_earlier_map_may_have_polygons_of_any_format(tmp_path: Path) -> None:
-    names = output_names(Source(tmp_path / "town.tif"), tmp_path, MapOptions())
+    names = output_names(Source(tmp_path / "town.tif"), tmp_path, MapOptions(), [])
     assert {f"town.{name}" for name in get_args(PolygonFormat)} <= {*names}
     assert len(names) == len({*names}) and names[0] == "town_classes.tif"
 

@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
+from segment.annotations.vector_labels import VectorLabels
+from segment.bundled import BUNDLED
 from segment.core.errors import InputError, Interrupted
 from segment.core.labels.classes import Class, ClassTable, save_class_table
 from segment.core.progress import Silent
@@ -21,7 +24,7 @@ from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source
 from segment.mapping.loop import predict_batch
 from segment.mapping.options import MapOptions
-from segment.mapping.predict import predict_scene
+from segment.mapping.predict import check_inputs, predict_scene
 from segment.mapping.result import SceneMap
 from segment.mapping.window import predict_probabilities, predict_window
 from tests.conftest import SHARED, write_raster
@@ -535,6 +538,26 @@ def test_a_scene_that_changes_while_it_is_mapped_is_reported(tmp_path: Path, cha
     assert bool(found) == changes
 
 
+def test_sidecars_count_by_what_they_say_of_the_pixels(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif", 100, 40)
+    sidecar = Path(f"{scene}.aux.xml")
+    band = '<PAMDataset><PAMRasterBand band="1">{}</PAMRasterBand></PAMDataset>'
+    tag = "<Metadata><MDI key='STATISTICS_MEAN'>{}</MDI></Metadata>"
+    sidecar.write_text(band.format(tag.format(6)))
+
+    class Shown(Silent):
+        def advance(self, task: str, done: int, total: int, note: str = "") -> None:
+            sidecar.write_text(band.format(tag.format(7.5)))  # as QGIS does
+
+    result = predict_scene(scene, FakeModel(), tmp_path / "out", rows=32, progress=Shown())
+    assert "changed while" not in str(result.report["notes"])
+    sidecar.unlink()
+    assert "existed already" in repr(predict_scene(scene, FakeModel(), tmp_path / "out"))
+    sidecar.write_text(band.format("<NoDataValue>3</NoDataValue>"))
+    with pytest.raises(InputError, match="exists. Add --overwrite"):
+        predict_scene(scene, FakeModel(), tmp_path / "out")
+
+
 def test_what_is_finished_is_not_mapped_again(tmp_path: Path) -> None:
     scene, _ = write_scene(tmp_path / "scene.tif")
     first = predict_scene(scene, FakeModel(), tmp_path / "out", polygons=True)
@@ -572,6 +595,25 @@ def test_vector_files_of_others_stay_beside_a_map(tmp_path: Path) -> None:
     for polygons in (True, True, False):
         predict_scene(scene, FakeModel(), tmp_path / "out", polygons=polygons, overwrite=True)
         assert others[0].exists() == polygons
+
+
+def test_checks_of_commands_are_those_of_maps(tmp_path: Path) -> None:
+    scene, _ = write_scene(tmp_path / "scene.tif")
+    labels = tmp_path / "scene.gpkg"
+    labels.write_text("drawn by hand")
+    check = partial(check_inputs, [Source(scene)], BUNDLED, tmp_path)
+    check(truth=VectorLabels(path=labels, field="class"))
+    (tmp_path / "scene_report.json").write_text('{"settings": {"polygons": "gpkg"}}')
+    with pytest.raises(InputError, match="input would be replaced by an output"):
+        check(truth=VectorLabels(path=labels, field="class"))
+    with ZipFile(tmp_path / "masks.zip", "w") as archive:
+        archive.write(scene, "mask.tif")
+    check(truth=Path(f"/vsizip/{tmp_path}/masks.zip/mask.tif"))
+    with pytest.raises(InputError, match="no such file"):
+        check(truth=tmp_path / "mask.tif")
+    scene.rename(tmp_path / "scene_classes.qml")
+    with pytest.raises(InputError, match="input would be replaced by an output"):
+        check(truth=tmp_path / "scene_classes.qml")
 
 
 def test_an_area_does_not_become_an_output(tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ import pytest
 from keras import ops
 
 from segment.config import LossName, LossSettings
+from segment.core.common_settings import TrainingSettings
 from segment.core.labels.classes import IGNORED
-from segment.training.losses import build_loss
+from segment.core.training.devices import Devices
+from segment.core.training.optimizers import Phase, compile_phase
+from segment.training.losses import build_loss, has_labels
 
 pytestmark = pytest.mark.heavy
 
@@ -114,3 +117,26 @@ def test_perfect_probabilities_cost_nothing():
         assert float(
             build_loss(LossSettings(name=name), [1, 1])(truth, ops.convert_to_tensor(p))
         ) == pytest.approx(0, abs=1e-6)
+
+
+def test_batches_without_a_labelled_pixel_are_left_out_of_the_mean_loss():
+    random = np.random.default_rng(0)
+    images = random.random((3, 2, 4, 4, 3)).astype(np.float32)
+    masks = random.integers(0, 3, (3, 2, 4, 4)).astype(np.uint8)
+    masks[1] = IGNORED
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return len(images)
+
+        def __getitem__(self, index):
+            return images[index], masks[index]
+
+    pixels = keras.Input((4, 4, 3))
+    network = keras.Model(pixels, keras.layers.Dense(3, "softmax")(pixels))
+    loss = build_loss(LossSettings(name="cross_entropy"), WEIGHTS)
+    expected = [float(loss(ops.convert_to_tensor(masks[i]), network(images[i]))) for i in (0, 2)]
+    still = Phase(1, 1e-8)
+    model = compile_phase(network, loss, still, TrainingSettings(), 3, Devices(), has_labels)
+    found = Devices().fit(model, Batches(), 0, keras.callbacks.Callback())
+    assert found == pytest.approx(np.mean(expected), rel=1e-4)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import keras
 import numpy as np
@@ -5,7 +7,9 @@ import pytest
 
 from segment.config import ModelSettings
 from segment.core.errors import InputError
+from segment.core.labels.classes import Class
 from segment.core.model.calibration import apply_temperature
+from segment.core.model.folder import save_model_folder
 from segment.core.networks import backbones
 from segment.core.networks.backbones import backbone_names, build_backbone, imagenet_affine
 from segment.core.networks.layers import layers_by_name, weighted_layers, weights_of
@@ -13,6 +17,7 @@ from segment.core.networks.pretrained import carry_over
 from segment.core.pixels.normalise import BandStatistics
 from segment.training.models import build_model, check_model, divide_logits
 from tests.conftest import SHARED
+from tests.fakes import tiny_info
 
 pytestmark = pytest.mark.heavy
 
@@ -113,6 +118,21 @@ def test_normalisation_is_inside():
     np.testing.assert_allclose(minmax, batch / 255, rtol=1e-6)
     standard = normalised(build(backbone="resnet18", normalise="standardise").network, batch)
     np.testing.assert_allclose(standard, (batch - 100.0) / 50, rtol=1e-6)
+
+
+@pytest.mark.parametrize("setting", ["weights", "encoder_weights"])
+def test_the_normalisation_of_a_run_is_taken_over(tmp_path, tiny_backbone, setting):
+    first = build(backbone="tiny").network
+    land = [Class(name="land", color="#00ff00", value=0)]
+    save_model_folder(tmp_path, first, tiny_info(task="segment", name="unet/tiny", classes=land))
+    darker = replace(statistics(), mean=np.full(3, 20.0), maximum=np.full(3, 90.0))
+    settings = ModelSettings(**({"backbone": "tiny"} | {setting: str(tmp_path)}))
+    expected = normalised(first, pixels())
+    for pretrained in (True, False):  # as a training that is resumed builds it
+        second = build_model(settings, 4, darker, "auto", 64, pretrained)
+        np.testing.assert_array_equal(normalised(second.network, pixels()), expected)
+    loaded = build_model(settings, 4, darker, "minmax", 64).loaded
+    assert "normalised by minmax, not as it learned" in str(loaded)
 
 
 def test_normalisation_is_exact_whatever_the_precision():
