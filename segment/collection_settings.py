@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from segment.core.common_settings import Fraction
-from segment.core.labels.classes import Class
+from segment.core.labels.classes import Class, ComposedText
 from segment.label_settings import SceneSettings
 
 Split = Literal["auto", "group", "block", "run", "patch"]
@@ -44,7 +44,7 @@ class Collection(SceneSettings):
         min_length=1,
         description="its own class table; else classes.yaml beside its data",
     )
-    classes: dict[str, str | list[str] | None] = Field(
+    classes: dict[ComposedText, ComposedText | list[ComposedText] | None] = Field(
         default={},
         description=(
             "for each class of its own: the class that it is, a list of those that it may be, or"

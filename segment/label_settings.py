@@ -9,6 +9,7 @@ from segment.core.choices import LabelOrder
 from segment.core.common_settings import BandNumber
 from segment.core.config import Settings
 from segment.core.errors import InputError
+from segment.core.labels.classes import ComposedText
 from segment.core.raster.nodata import Nodata, check_nodata
 
 _OF_SHAPES = ("layer", "width", "radius", "background", "areas", "codes")
@@ -42,7 +43,7 @@ class LabelSettings(Settings):
     areas: str | None = Field(
         default=None, min_length=1, description="vector file of the areas that were labelled"
     )
-    codes: dict[str, str] | None = Field(
+    codes: dict[ComposedText, ComposedText] | None = Field(
         default=None, min_length=1, description="class of each value of the field"
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segment.core.choices import LabelOrder
 from segment.core.errors import InputError
-from segment.core.labels.classes import IGNORED, Class, ClassTable, numbered_color
+from segment.core.labels.classes import IGNORED, Class, ClassTable, composed, numbered_color
 from segment.core.yaml_text import read_yaml
 
 _MOST_CLASSES = 40  # a field of names or numbers has more values than that
@@ -48,7 +48,10 @@ class VectorLabels:
     codes: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        """Takes paths as text, too."""
+        """Takes paths as text, too, and values of a field as they are."""
+        if self.codes is not None:
+            codes = {composed(str(k)): composed(str(v)) for k, v in self.codes.items()}
+            object.__setattr__(self, "codes", codes)
         object.__setattr__(self, "path", Path(self.path))
         object.__setattr__(self, "areas", None if self.areas is None else Path(self.areas))
 
@@ -141,8 +144,14 @@ def make_class_table(labels: VectorLabels, names: Sequence[str | None]) -> Class
         The class table.
 
     Raises:
-        InputError: If there are too many classes, or one only.
+        InputError: If there are too many classes, one only, or none of `codes`.
     """
+    if labels.codes and not any(names):
+        raise InputError(
+            f"{labels.path}: the field {labels.field!r} holds none of the values of --codes"
+            f" ({listed(list(labels.codes))}). Write a value of the field and its class a line:"
+            " 111: urban"
+        )
     spellings = sorted(filter(None, {*names, labels.background}), reverse=True)
     held = set({name.casefold(): name for name in spellings}.values())
     if len(held) > _MOST_CLASSES:

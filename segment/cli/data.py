@@ -106,7 +106,7 @@ class LabelOptions:
         Option(help="With --labels: polygons around what was labelled; the rest is unlabelled."),
     ] = None
     codes: Annotated[
-        Path | None, Option(help="With --labels: YAML file with the class of each value.")
+        Path | None, Option(help="With --labels: YAML file, a line for each value: 111: urban.")
     ] = None
 
     def chosen(self) -> "Path | list[VectorLabels]":

@@ -136,7 +136,7 @@ def with_scene_labels(settings: list[str], labels: Path | None, field: str | Non
         field: Field that holds the classes, of vector labels.
 
     Returns:
-        The settings, with `data.labels` where there are labels.
+        The settings, after `data.labels` where there are labels, so that they can add to it.
 
     Raises:
         InputError: If there is a field without labels.
@@ -146,4 +146,4 @@ def with_scene_labels(settings: list[str], labels: Path | None, field: str | Non
             raise InputError("--field: names a field of --labels, which is missing. Give both.")
         return settings
     named = {"path": str(labels)} | ({} if field is None else {"field": field})
-    return [*settings, f"data.labels={json.dumps(named)}"]
+    return [f"data.labels={json.dumps(named)}", *settings]

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from segment.bundled import BUNDLED
+from segment.cli.truth import with_scene_labels
 from segment.config import Config
 from segment.core.config import describe_settings, dump_settings, load_settings
 from segment.core.errors import InputError
@@ -117,3 +118,18 @@ def test_the_bundled_model_brings_its_backbone(tmp_path):
         "refused once weights are read"
     )
     assert Config().model.backbone == "resnet34"
+
+
+def test_settings_add_to_the_labels_of_a_scene():
+    given = ["data.labels.codes={111: urban, 112: 7}"]
+    settings = load_settings(Config, None, with_scene_labels(given, Path("a.gpkg"), "lu_code"))
+    (labels,) = settings.data.labels or ()
+    assert (labels.path, labels.field) == ("a.gpkg", "lu_code")
+    assert labels.codes == {"111": "urban", "112": "7"}
+
+
+def test_names_of_classes_may_be_whole_numbers():
+    table = "data.classes=[{name: 211, color: '#000000'}, {name: land, color: '#FFFFFF'}]"
+    given = [table, "data.collections=[{path: a, classes: {111: [211, land], 0: null}}]"]
+    (collection,) = load_settings(Config, None, given).data.collections or ()
+    assert collection.classes == {"111": ["211", "land"], "0": None}

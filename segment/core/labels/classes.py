@@ -12,6 +12,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -45,8 +46,13 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-ComposedText = Annotated[str, AfterValidator(composed)]
-"""Names that are compared: those that look the same are the same."""
+def _text_of_number(name: Any) -> Any:
+    """Returns a whole number as text: YAML reads the name 111 as a number."""
+    return str(name) if type(name) is int else name
+
+
+ComposedText = Annotated[str, BeforeValidator(_text_of_number), AfterValidator(composed)]
+"""Names that are compared: those that look the same are the same. Whole numbers are taken, too."""
 
 
 def rgb_of(color: str) -> tuple[int, int, int]:
@@ -289,7 +295,7 @@ def load_class_table(path: Path) -> ClassTable:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {error}. Correct it.") from error
+        raise InputError(f"{path}: not valid YAML: {error}. {_EXAMPLE}") from error
     except ValidationError as error:
         first = error.errors()[0]
         number, *keys = first["loc"]

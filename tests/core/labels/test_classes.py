@@ -96,6 +96,15 @@ def test_broken_files_are_named(tmp_path, text):
         load_class_table(tmp_path / "classes.yaml")
 
 
+def test_names_may_be_whole_numbers(tmp_path):
+    file = tmp_path / "classes.yaml"
+    file.write_text("- {name: 111, color: '#000000'}\n- {name: 211, color: '#FFFFFF'}\n")
+    assert load_class_table(file).names == ["111", "211"]
+    file.write_text("- {name: yes, color: '#000000'}\n")
+    with pytest.raises(InputError, match=r"name: Input should be a valid string"):
+        load_class_table(file)
+
+
 def test_maps_are_drawn_in_a_colour_of_their_own():
     class_table = ClassTable(
         [

@@ -58,6 +58,7 @@ def test_classes_without_a_colour_keep_theirs_with_a_note() -> None:
         ("[]", "has no class that is not ignored"),
         ("colors: 7", "not a list of classes"),
         ("- {name: [", "not valid YAML"),
+        ("- {name: road, color: #0000FF}", 'color: "#E2A929"'),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(tmp_path: Path, text: str, message: str) -> None:

@@ -195,8 +195,8 @@ def test_numbers_are_the_values_of_their_classes_and_codes_join_them(tmp_path):
     assert [(c.name, c.value) for c in read.class_table.classes] == [("3", 3), ("7", 7), ("12", 12)]
     assert read.read()[5, 5, 0] == 3 and read.read()[5, 35, 0] == 255
     assert any("1 features without a value" in note for note in read.notes)
-    codes = {"3": "water", "7": "land"}
-    read = burned(file, VectorLabels(path=path, field="code", codes=codes))
+    codes = {"3": "water", 7: "land"}
+    read = burned(file, VectorLabels(path=path, field="code", codes=codes))  # type: ignore[arg-type]
     assert read.class_table.names == ["land", "water"]
     assert read.read()[5, 15, 0] == 255 and any("'12'" in note for note in read.notes)
 
@@ -330,6 +330,10 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, class_table):
     (tmp_path / "text.gpkg").write_text("no vectors")
     refused(file, VectorLabels(path=tmp_path / "text.gpkg", field="kind"), "cannot be read")
     refused(file, VectorLabels(path=good, field="kind"), "no value", "--codes", table=class_table)
+    turned = VectorLabels(
+        path=good, field="kind", codes={"town": "a", "e\u0301": "b"}, background="rest"
+    )
+    refused(file, turned, "none of the values of --codes (town, \u00e9)", "111: urban")
 
     far = write(tmp_path / "far.gpkg", [there], kind=["a"])
     refused(file, VectorLabels(path=far, field="kind", background="b"), "none of 1 shapes lies")
