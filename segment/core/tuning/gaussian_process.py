@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
@@ -18,7 +19,6 @@ from segment.core.tuning.trials import PROBLEM
 from segment.core.tuning.unit_cube import Distributions, Points, as_point, as_values, encode, snap
 
 if TYPE_CHECKING:
-    from optuna.study import Study
     from sklearn.gaussian_process import GaussianProcessRegressor
 
 _CANDIDATES, _ROUNDS, _WIDTH = 2048, 3, 0.1
@@ -52,7 +52,7 @@ class GaussianProcessSampler(BaseSampler):
         self._random = RandomSampler(seed)
 
     def infer_relative_search_space(
-        self, study: "Study", trial: FrozenTrial
+        self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Returns the settings that `sample_relative` chooses: all that are tuned.
 
@@ -67,7 +67,7 @@ class GaussianProcessSampler(BaseSampler):
 
     def sample_independent(
         self,
-        study: "Study",
+        study: Study,
         trial: FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,
@@ -86,7 +86,7 @@ class GaussianProcessSampler(BaseSampler):
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def sample_relative(
-        self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Chooses all settings of a trial together.
 

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from optuna.trial import TrialState
+import numpy as np
+from optuna import Study
+from optuna.trial import FrozenTrial, TrialState
 
 from segment.core.config import Settings, flatten
 from segment.core.reports.page import Report
@@ -16,14 +18,12 @@ from segment.core.tuning.trials import PROBLEM
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from optuna import Study
-    from optuna.trial import FrozenTrial
 
 _COMPARABLE = 4  # complete trials that plots and importances need to be meaningful
 _SCORE, _ROW = "validation score", 3
 
 
-def describe_study(study: "Study", best: "FrozenTrial", confirmed: Reruns | None) -> dict[str, Any]:
+def describe_study(study: Study, best: FrozenTrial, confirmed: Reruns | None) -> dict[str, Any]:
     """Describes a study as plain values for report.json.
 
     Args:
@@ -46,7 +46,7 @@ def describe_study(study: "Study", best: "FrozenTrial", confirmed: Reruns | None
     }
 
 
-def importance(study: "Study") -> dict[str, float]:
+def importance(study: Study) -> dict[str, float]:
     """Computes how much of the variance of the scores each setting explains.
 
     Method: fANOVA, Hutter, Hoos and Leyton-Brown (2014), "An efficient approach for assessing
@@ -59,6 +59,7 @@ def importance(study: "Study") -> dict[str, float]:
         Shares by name of the setting, the largest first, with a sum of 1; empty if too few trials
         are complete.
     """
+    # with scikit-learn, seconds
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -68,7 +69,7 @@ def importance(study: "Study") -> dict[str, float]:
 
 
 def tuning_page(
-    study: "Study", best: "FrozenTrial", defaults: Settings, confirmed: Reruns | None
+    study: Study, best: FrozenTrial, defaults: Settings, confirmed: Reruns | None
 ) -> Report:
     """Builds the report page of a study.
 
@@ -90,7 +91,7 @@ def tuning_page(
     return page
 
 
-def _best(page: Report, best: "FrozenTrial", defaults: Settings, confirmed: Reruns | None) -> None:
+def _best(page: Report, best: FrozenTrial, defaults: Settings, confirmed: Reruns | None) -> None:
     before = flatten(defaults.model_dump(mode="json"))
     page.heading("Best settings")
     page.text(
@@ -133,9 +134,9 @@ def _best(page: Report, best: "FrozenTrial", defaults: Settings, confirmed: Reru
         page.text(f"Left out: {problem}")
 
 
-def _pictures(page: Report, study: "Study", settings: list[str]) -> None:
+def _pictures(page: Report, study: Study, settings: list[str]) -> None:
     from optuna.importance import FanovaImportanceEvaluator
-    from optuna.visualization import matplotlib as pictures
+    from optuna.visualization import matplotlib as pictures  # with pyplot, half a second
 
     page.heading("History")
     with _drawn(
@@ -174,7 +175,6 @@ def _drawn(plot: Callable[[], Any], size: tuple[float, float]) -> Iterator["Figu
 
     Optuna draws with pyplot, which keeps figures open until they are closed.
     """
-    import numpy as np
     from matplotlib import pyplot
     from matplotlib.ticker import NullFormatter
 
@@ -196,7 +196,7 @@ def _drawn(plot: Callable[[], Any], size: tuple[float, float]) -> Iterator["Figu
         pyplot.close(figure)
 
 
-def _trials(page: Report, study: "Study") -> None:
+def _trials(page: Report, study: Study) -> None:
     trials = listed_trials(study)
     settings = list(dict.fromkeys(key for trial in trials for key in trial.params))
     page.heading("Trials")
@@ -218,7 +218,7 @@ def _short(setting: str) -> str:
     return setting.rpartition(".")[2].replace("_", " ")
 
 
-def _describe_trial(trial: "FrozenTrial") -> dict[str, Any]:
+def _describe_trial(trial: FrozenTrial) -> dict[str, Any]:
     duration = None if trial.duration is None else trial.duration.total_seconds()
     return {
         "number": trial.number,

@@ -1,17 +1,15 @@
 """Samplers, which choose the settings of trials."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from segment.core.choices import Sampler
 from segment.core.tuning.gaussian_process import GaussianProcessSampler
-
-if TYPE_CHECKING:
-    from optuna.study import Study
 
 
 def build_sampler(
@@ -49,30 +47,28 @@ class _SeededByTrial(BaseSampler):
         self._build, self._seed = build, seed
         self._sampler = build(seed)
 
-    def before_trial(self, study: "Study", trial: FrozenTrial) -> None:
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         self._sampler = self._build(self._seed * 1_000_003 % 2**31 + trial.number)
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(
-        self, study: "Study", trial: FrozenTrial
+        self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
-        self, study: "Study", trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
-        study: "Study",
+        study: Study,
         trial: FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(
-        self, study: "Study", trial: FrozenTrial, state: TrialState, values: Any
-    ) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
         self._sampler.after_trial(study, trial, state, values)

@@ -4,14 +4,17 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from segment.core.errors import InputError
 from segment.core.outputs import is_unfinished, staged
 from segment.core.reports.page import PAGE_FILE, REPORT_FILE
-
-if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
 
 DATABASE, DEFAULTS_FILE, BEST_FILE, SPACE_FILE, TRIALS_FOLDER = (
     "study.db",
@@ -84,7 +87,7 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
+def open_storage(url: str, make_tables: bool = True) -> RDBStorage:
     """Opens the database of a study.
 
     Args:
@@ -97,8 +100,6 @@ def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
     Raises:
         Exception: As raised by SQLAlchemy and the drivers of databases, see `unusable`.
     """
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-
     with quiet_optuna():
         storage = RDBStorage(
             url,
@@ -113,13 +114,12 @@ def open_storage(url: str, make_tables: bool = True) -> "RDBStorage":
     return storage
 
 
-def _take_turns(storage: "RDBStorage") -> None:
+def _take_turns(storage: RDBStorage) -> None:
     """Makes SQLite lock the database when a transaction begins.
 
     Otherwise it locks at the first change and ignores the row locks of Optuna, so that two
     processes that see a waiting trial would both take it.
     """
-    from sqlalchemy import event
 
     def begin(connection: Any) -> None:
         # else Python begins a second transaction
@@ -139,10 +139,6 @@ def unusable(storage: str, error: Exception) -> InputError:
     Returns:
         The error. Its message hides passwords.
     """
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
     if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # which has the reason
     problem, cure = (
@@ -174,8 +170,6 @@ def is_file(storage: str) -> bool:
     Returns:
         Whether it is one of SQLite.
     """
-    from sqlalchemy.engine import make_url
-
     return make_url(storage).get_backend_name() == "sqlite"
 
 
@@ -188,8 +182,6 @@ def absolute(storage: str) -> str:
     Returns:
         The URL, valid in any working directory. A password in it is kept.
     """
-    from sqlalchemy.engine import make_url
-
     url = make_url(storage)
     if is_file(storage) and url.database and not url.database.startswith(("file:", ":")):
         url = url.set(database=str(Path(url.database).absolute()))
@@ -206,9 +198,6 @@ def reachable(storage: str) -> Iterator[None]:
     Raises:
         InputError: If the database fails while the context is open.
     """
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
@@ -220,8 +209,6 @@ def reachable(storage: str) -> Iterator[None]:
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Hides the warnings that heartbeats and plots with matplotlib are experimental in Optuna."""
-    from optuna.exceptions import ExperimentalWarning
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         yield
