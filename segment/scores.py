@@ -103,24 +103,12 @@ class Confusion:
         )
 
     def state(self) -> dict[str, Any]:
-        """Returns what was added, as plain numbers for `restore` and `merge`."""
+        """Returns what was added, as plain numbers for `merge`."""
         return {
             "matrix": self.matrix.tolist(),
             "truth_probability": self._reference_probability,
             "reliability": self.reliability.state(),
         } | ({} if self.boundaries is None else {"boundaries": self.boundaries.counts.tolist()})
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Replaces all counts with those of a state.
-
-        Args:
-            state: What `state` returned.
-        """
-        self.matrix = np.array(state["matrix"], np.int64)
-        self._reference_probability = state["truth_probability"]
-        self.reliability.restore(state["reliability"])
-        if self.boundaries is not None:
-            self.boundaries.counts = np.array(state["boundaries"], np.int64)
 
     def merge(self, state: dict[str, Any]) -> None:
         """Adds what was added to another confusion matrix.

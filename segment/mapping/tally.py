@@ -202,8 +202,7 @@ class SceneTally:
         self._areas = None if state["areas"] is None else np.array(state["areas"])
         self.confidence.merge(state["confidence"])
         if state["confusion"] is not None:
-            self._confusion = Confusion(self._names)
-            self._confusion.restore(state["confusion"])
+            self.merge_scores(state["confusion"])
 
     @property
     def shares(self) -> dict[str, float]:

@@ -118,7 +118,7 @@ def test_tiles_are_scored_each_by_itself():
     confusion.add(tile, tile)
     other, copy = (Confusion(NAMES, boundary_width=2) for _ in range(2))
     other.add(tile, tile)
-    copy.restore(other.state())
+    copy.merge(other.state())
     copy.merge(confusion.state())
     assert copy.boundaries is not None
     assert copy.boundaries.counts.tolist() == [[32, 32, 64, 0]] * 3

@@ -64,7 +64,7 @@ def test_calibration_error_is_that_of_the_given_class_and_is_restored(maps):
     p = np.random.default_rng(1).dirichlet(np.ones(4), truth.shape).astype(np.float32)
     first, second = Confusion(NAMES), Confusion(NAMES)
     first.add(truth[:20], predicted[:20], p[:20])
-    second.restore(json.loads(json.dumps(first.state())))
+    second.merge(json.loads(json.dumps(first.state())))
     second.add(truth[20:], predicted[20:], p[20:])
     both = (truth != IGNORED) & (predicted != IGNORED)
     given = np.take_along_axis(p[both], predicted[both][:, None].astype(int), axis=1)[:, 0]

@@ -48,25 +48,13 @@ class Reliability:
         return self
 
     def state(self) -> list[list[float]]:
-        """Returns what was added, as plain numbers that `restore` and `merge` accept.
+        """Returns what was added, as plain numbers that `merge` accepts.
 
         Returns:
             For each bin the counts, the sums of the probabilities, and the counts of correct
             predictions.
         """
         return [self.counts.tolist(), self._probability.tolist(), self._right.tolist()]
-
-    def restore(self, state: Sequence[Sequence[float]]) -> None:
-        """Replaces what was added.
-
-        Args:
-            state: A result of `state`.
-        """
-        self.counts, self._probability, self._right = (
-            np.array(state[0], np.int64),
-            np.array(state[1]),
-            np.array(state[2]),
-        )
 
     def merge(self, state: Sequence[Sequence[float]]) -> None:
         """Adds what was added to another object.

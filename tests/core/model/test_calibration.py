@@ -35,7 +35,7 @@ def test_piece_by_piece_and_restored_is_the_same_as_at_once():
         Reliability().add(probability[:1], right[:1]),
         Reliability(),
     )
-    second.restore(first.state())
+    second.merge(first.state())
     second.add(probability[1:], right[1:])
     assert (
         second.error == pytest.approx(whole.error)
