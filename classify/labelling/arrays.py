@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from classify.bundled import BUNDLED
 from classify.labelling.doubt import Doubt
-from classify.labelling.image_sources import Reading, readable_source
 from classify.labelling.inference import answer, read_input
 from classify.labelling.predict import choose_labels, open_classifier
 from classify.labelling.prediction import Prediction
+from classify.labelling.scene_inputs import Reading, readable_source
 from segment.core.choices import Runtime
 from segment.core.model.runtime import Model
 from segment.core.pixels.scale_choice import ScaleOption

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from classify.bundled import BUNDLED
 from classify.data.pixels import file_notes
 from classify.labelling.doubt import UNSURE, Doubt, shown_classes
-from classify.labelling.image_sources import Reading, readable_source
 from classify.labelling.inference import answer, given_labels, label_info, read_input
 from classify.labelling.prediction import Prediction
-from classify.labelling.scene_inputs import scaled_sources
+from classify.labelling.scene_inputs import Reading, readable_source, scaled_sources
 from segment.core.arrays.pixels import is_in_memory
 from segment.core.choices import Runtime
 from segment.core.errors import InputError, printable
