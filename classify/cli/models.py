@@ -22,12 +22,12 @@ from segment.core.cli.options import (
     schema_option,
 )
 from segment.core.cli.run import (
+    SearchOptions,
     load_quietly,
     require_optuna,
     run_tuning,
     training,
 )
-from segment.core.cli.search_options import SearchOptions
 from segment.core.model.backend import load_keras
 from segment.core.splits import PartChoice
 
