@@ -13,11 +13,10 @@ from segment.core.labels.classes import ClassTable
 from segment.core.labels.mask_values import decode_values
 from segment.core.progress import Progress, Silent
 from segment.core.splits import PARTS, Part
-from segment.data.ground import patch_boxes
 from segment.data.masks.census import take_census
 from segment.data.masks.reading import choose_reading
 from segment.data.pairs.pair import Pair
-from segment.data.patches import Patch
+from segment.data.patches import Patch, patch_boxes
 from segment.data.splitting.block_split import NONE, near_tiles, split_blocks
 
 Count = Callable[[Sequence[Patch]], NDArray[np.int64]]

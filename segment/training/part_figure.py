@@ -11,8 +11,7 @@ from segment.core.reports.figures import displayable
 from segment.core.reports.page import Report
 from segment.core.splits import PARTS
 from segment.data.division import Division
-from segment.data.ground import patch_boxes
-from segment.data.patches import Patch
+from segment.data.patches import Patch, patch_boxes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,8 +13,7 @@ from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.data.collections import open_collections, open_tiles
 from segment.data.division import count_shared
-from segment.data.ground import patch_boxes
-from segment.data.patches import grid_patches
+from segment.data.patches import grid_patches, patch_boxes
 from segment.data.pixels import TilePixels
 from segment.data.splits import divide
 from segment.data.splitting.crop_area import CropArea

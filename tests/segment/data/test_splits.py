@@ -11,7 +11,7 @@ from segment.core.config import load_settings
 from segment.core.errors import InputError
 from segment.core.labels.classes import save_class_table
 from segment.core.splits import part_named, part_notes
-from segment.data.ground import patch_boxes
+from segment.data.patches import patch_boxes
 from segment.data.splits import divide
 from segment.data.splitting.block_split import near_tiles
 from segment.data.tiles import find_pairs, part_folders
