@@ -30,10 +30,9 @@ from segment.core.reports.timing import Clock
 from segment.map_outputs.confidence import suggest_windows, write_confidence_raster
 from segment.map_outputs.map_page import write_map_page
 from segment.map_outputs.polygons import write_polygons
-from segment.mapping.familiarity import describe_familiarity
+from segment.mapping.familiarity import describe_familiarity, find_unfamiliar
 from segment.mapping.journal import CLASSES, CONFIDENCE, Journal
 from segment.mapping.model_view import ModelView, check_scene
-from segment.mapping.novelty import find_unfamiliar
 from segment.mapping.options import MapOptions
 from segment.mapping.reference import Reference, open_reference
 from segment.mapping.result import SceneMap

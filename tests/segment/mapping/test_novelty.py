@@ -10,15 +10,12 @@ from affine import Affine
 
 from segment.core.errors import InputError
 from segment.core.model.folder import NOVELTY_FILE, load_model_info
+from segment.core.model.weight_files import load_novelty
+from segment.core.pixels.novelty import NoveltyDetector
 from segment.core.raster.grid import PixelGrid
 from segment.core.raster.sources import Source
 from segment.mapping.area_tiles import spread_tiles
-from segment.mapping.novelty import (
-    NoveltyDetector,
-    describe_share,
-    load_novelty,
-    unfamiliar_share,
-)
+from segment.mapping.familiarity import describe_share, unfamiliar_share
 from segment.mapping.predict import predict_scene
 from tests.cluster.conftest import write_model
 from tests.conftest import two_class_scene, write_raster
