@@ -14,13 +14,13 @@ from segment.core.model.info import OpenVinoInfo
 from segment.core.model.openvino_model import CompiledModel
 from segment.core.model.openvino_network import quantise, save_openvino
 from segment.core.model.weight_files import checksum
-from segment.core.onnx_models.exported import (
+from segment.core.onnx_models.files import (
     EXPORT_FILE,
     NETWORK_FILES,
     OnnxExport,
+    export_folder,
     read_network,
 )
-from segment.core.onnx_models.files import export_folder
 from segment.core.onnx_models.opened import open_onnx
 from segment.core.outputs import refuse_existing, staged
 from segment.core.progress import Progress

@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.openvino_model import CompiledModel
-from segment.core.onnx_models.exported import NETWORK_FILES, load_export, read_network
-from segment.core.onnx_models.files import digest, export_folder
+from segment.core.onnx_models.files import (
+    NETWORK_FILES,
+    digest,
+    export_folder,
+    load_export,
+    read_network,
+)
 from segment.core.onnx_models.opened import open_onnx
 
 
