@@ -3,14 +3,19 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from contextlib import nullcontext
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import rasterio
 import rasterio.shutil
+import typer
 
 import segment
 from tests.benchmarks.figures import FIGURES, keep, table, with_tables
@@ -19,6 +24,7 @@ from tests.conftest import run_python
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "decisions" not in page.parts)
 README = DOCS.parent / "README.md"
+SCRIPTS = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]["scripts"]
 LONGEST = 250
 _BLOCK = re.compile("^```(\\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -67,6 +73,39 @@ def test_commands_run_as_they_are_shown(page, tmp_path):
         script = ["bash", "-e", "-c", block]
         done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{block}\n{done.stderr}"
+
+
+def lines_with_commands(page: Path) -> list[list[str]]:
+    """Words of each line of code that begins with one of our commands."""
+    text = "\n".join(text for _, text in _BLOCK.findall(page.read_text()))
+    lines = re.sub(r"\$\w+", "1", text.replace("\\\n", " ")).splitlines()
+    ours = [line for line in map(str.strip, lines) if line.partition(" ")[0] in SCRIPTS]
+    return [shlex.split(line, comments=True) for line in ours]
+
+
+def values(words: list[str], option: str) -> list[str]:
+    return [value for name, value in pairwise(words) if name == option]
+
+
+@pytest.mark.parametrize("page", [*PAGES, README], ids=lambda page: page.name)
+def test_options_and_settings_of_commands_exist(page, monkeypatch):
+    """Also of commands that do not run here: long trainings, clusters, files of the reader."""
+    monkeypatch.chdir(DOCS.parent)
+    for name, *words in lines_with_commands(page):
+        module, _, function = SCRIPTS[name].partition(":")
+        package, kind = import_module(name.partition("-")[0]), "Config"
+        if name == "classify-generate":
+            kind = {"train": "GeneratorConfig"}.get(words[0], kind)
+            command = getattr(import_module(module), words.pop(0))
+        else:
+            command = getattr(import_module(module), function).__wrapped__
+        typed = typer.Typer()
+        typed.command()(command)
+        known = [o for p in typer.main.get_command(typed).params for o in p.opts + p.secondary_opts]
+        assert not [w for w in words if w.startswith("--") and w not in known], (name, *words)
+        recipes = [c for c in values(words, "--config") if Path(c).exists() or "." not in c]
+        settings = values(words, "--set")
+        package.load_settings(getattr(package, kind), *recipes[:1], overrides=settings)
 
 
 def app() -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ FOLDER = member(QgsProcessingParameterFile, "Behavior", "Folder")
 FILE = member(QgsProcessingParameterFile, "Behavior", "File")
 DOUBLE = member(QgsProcessingParameterNumber, "Type", "Double")
 INTEGER = member(QgsProcessingParameterNumber, "Type", "Integer")
+_OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
+_BRIEF = re.compile(r"[^,(]*[^,( ]")  # a description without its explanation
 
 
 class CommandAlgorithm(QgsProcessingAlgorithm):
@@ -104,10 +107,10 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
                 feedback.setProgress,
                 feedback.isCanceled,
                 begin=feedback.setProgressText,
-                remark=feedback.pushConsoleInfo,
+                remark=lambda text: feedback.pushConsoleInfo(self.in_words(text)),
             )
         except CommandError as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(self.in_words(str(error))) from error
         if feedback.isCanceled():
             return {}
         results = {"OUTPUT": self._folder}
@@ -119,6 +122,15 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
                     scene = Path(found).name[: -len(ending)]
                     load_later(context, found, f"{scene}: {title}", output)
         return results
+
+    def in_words(self, text: str) -> str:
+        """Returns a message of the command with names of parameters in place of its options."""
+
+        def name(option: re.Match[str]) -> str:
+            parameter = self.parameterDefinition(option[1].replace("-", "_").upper())
+            return f'"{_BRIEF.match(parameter.description())[0]}"' if parameter else option[0]
+
+        return _OPTION.sub(name, text)
 
     def raster(self, name: str, parameters: dict[str, Any], context: QgsProcessingContext) -> str:
         """Returns what GDAL opens for the raster layer of a parameter."""

@@ -159,7 +159,7 @@ def test_problems_are_one_line_each(found):
         (problem,) = found["refusals"][name]
         assert re.fullmatch(pattern, problem)
     (problem,) = found["map_and_load"]["again"]
-    assert "exists" in problem
+    assert 'exists. Add "Replace an earlier map" to replace it' in problem
     assert not (Path(found["map_area"]["results"]["OUTPUT"]).parent / "refused").exists()
 
 
