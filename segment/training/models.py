@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+
+import keras
 
 from segment.bundled import BUNDLED
 from segment.config import ModelSettings
@@ -26,9 +27,6 @@ from segment.core.networks.weight_sources import check_source
 from segment.core.pixels.normalise import BandStatistics, resolve_auto
 from segment.core.raster.bands import COLORS
 from segment.data.survey import learned_bands
-
-if TYPE_CHECKING:
-    import keras
 
 _BUILDERS = {"unet": "Unet", "fpn": "FPN", "linknet": "Linknet", "pspnet": "PSPNet"}
 _WEIGHTS, _ENCODER_WEIGHTS = "model.weights", "model.encoder_weights"
@@ -128,8 +126,6 @@ def build_model(
         InputError: If the backbone is unknown, the tile does not fit the architecture, or weights
             cannot be read or do not fit the backbone at all.
     """
-    import keras
-
     check_model(settings, tile)
     size = tile if has_fixed_tile(settings) else None
     builder = getattr(segmentation_models(), _BUILDERS[settings.architecture])
@@ -179,7 +175,7 @@ def bands_of_weights(settings: ModelSettings) -> Sequence[str]:
     return () if info is None else learned_bands(info)
 
 
-def divide_logits(network: "keras.Model", temperature: float) -> None:
+def divide_logits(network: keras.Model, temperature: float) -> None:
     """Divides the logits of a network by a temperature, in place.
 
     The weights of its last layer are divided. Above 1 its probabilities become less sure, below 1
@@ -194,7 +190,7 @@ def divide_logits(network: "keras.Model", temperature: float) -> None:
 
 
 def _load(
-    core: "keras.Model", settings: ModelSettings, names_of_classes: Sequence[str]
+    core: keras.Model, settings: ModelSettings, names_of_classes: Sequence[str]
 ) -> Loaded | None:
     backbone = settings.backbone
     if settings.weights != "none":

@@ -10,18 +10,15 @@ import os
 import types
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from segment.core.networks import efficientnet_lite
 from segment.core.networks.layers import Weights, weights_of
 from segment.core.networks.weight_sources import read_weights
-
-if TYPE_CHECKING:
-    import keras
-
 
 _UNUSABLE = ("densenet",)  # layer names contain a slash, which Keras 3 refuses
 
@@ -36,7 +33,6 @@ def segmentation_models() -> Any:
         The module `segmentation_models`.
     """
     os.environ["SM_FRAMEWORK"] = "keras"
-    import keras
 
     # Keras 2 names that the package and its dependencies look up during their import.
     keras.utils.generic_utils = types.SimpleNamespace(
@@ -66,7 +62,7 @@ def segmentation_models() -> Any:
 
 def _build_lite(
     name: str, input_shape: tuple[int | None, int | None, int], **_: Any
-) -> "keras.Model":
+) -> keras.Model:
     """Builds an EfficientNet-Lite for the factory of the package; weights are loaded later."""
     return efficientnet_lite.efficientnet_lite(name, input_shape[2], input_shape[0])
 
@@ -78,8 +74,6 @@ def _stock_lambda(
 
     It still adds exactly one layer, because the package counts layers.
     """
-    import keras
-
     return lambda tensor: keras.layers.Identity(name=name)(function(tensor, **(arguments or {})))
 
 
@@ -114,7 +108,7 @@ def imagenet_affine(backbone: str) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 def build_backbone(
     name: str, weights: str | None = None, bands: int = 3, size: int | None = 224
-) -> "keras.Model":
+) -> keras.Model:
     """Builds a backbone without its classifier.
 
     Args:

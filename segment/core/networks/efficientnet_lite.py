@@ -9,12 +9,11 @@ swish, which suits 8-bit integers. Stem, head, first and last stage are not scal
 import math
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import keras
 
 from segment.core.errors import InputError
-
-if TYPE_CHECKING:
-    import keras
 
 SCALES = {
     "efficientnet_lite0": (1.0, 1.0),
@@ -38,7 +37,7 @@ _LAST_OF_RESOLUTION = (4, 2, 1, 0)  # the stages that end at 1/16, 1/8, 1/4 and 
 
 def efficientnet_lite(
     name: str, bands: int = 3, size: int | None = None, *, head: bool = False
-) -> "keras.Model":
+) -> keras.Model:
     """Builds an EfficientNet-Lite without its classifier, from stock layers.
 
     Layers are named as in the package, with underscores for dots: `blocks_3_depthwise_conv`,
@@ -55,8 +54,6 @@ def efficientnet_lite(
         A model from (batch, rows, columns, bands), standardised by ImageNet's mean and standard
         deviation, to features (batch, rows / 32, columns / 32, 320 or 1280), float32.
     """
-    import keras
-
     pixels = keras.Input((size, size, bands), name="data")
     x = _convolution(pixels, _STEM, "conv_stem", kernel=3, stride=2)
     x = _activation(_batch_norm(x, "bn0"), "stem_relu")
@@ -151,8 +148,6 @@ def _bounds(name: str) -> list[tuple[int, int]]:
 
 def _block(x: Any, name: str, filters: int, kernel: int, stride: int, expansion: int) -> Any:
     """Adds an inverted residual block: expansion, depthwise convolution, projection."""
-    import keras
-
     shortcut, inputs = x, x.shape[-1]
     if expansion > 1:
         x = _convolution(x, inputs * expansion, f"{name}_expand_conv")
@@ -173,7 +168,6 @@ def _block(x: Any, name: str, filters: int, kernel: int, stride: int, expansion:
 
 
 def _convolution(x: Any, filters: int, name: str, kernel: int = 1, stride: int = 1) -> Any:
-    import keras
 
     return keras.layers.Conv2D(
         filters,
@@ -187,18 +181,15 @@ def _convolution(x: Any, filters: int, name: str, kernel: int = 1, stride: int =
 
 
 def _initializer() -> Any:
-    import keras
 
     return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
 def _batch_norm(x: Any, name: str) -> Any:
-    import keras
 
     return keras.layers.BatchNormalization(epsilon=1e-3, name=name)(x)
 
 
 def _activation(x: Any, name: str) -> Any:
-    import keras
 
     return keras.layers.ReLU(max_value=6, name=name)(x)

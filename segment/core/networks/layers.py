@@ -1,12 +1,10 @@
 """Layers of a network that hold weights, by name."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import keras
 
 Weights = dict[str, list[NDArray[Any]]]
 """Layer name -> its weights, in the order of `layer.weights`."""
@@ -14,21 +12,19 @@ Weights = dict[str, list[NDArray[Any]]]
 _AUTOMATIC_NAME = re.compile(r"(conv2d|depthwise_conv2d|batch_normalization|dense)(?:_(\d+))?")
 
 
-def set_momentum(model: "keras.Model", momentum: float) -> None:
+def set_momentum(model: keras.Model, momentum: float) -> None:
     """Sets the momentum of the running means of all batch normalisation in a model.
 
     Args:
         model: Model to change in place.
         momentum: Share of the mean so far in the next one, 0 to 1.
     """
-    import keras
-
     for layer in weighted_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
 
 
-def weights_of(model: "keras.Model") -> Weights:
+def weights_of(model: keras.Model) -> Weights:
     """Collects all weights of a model and of the models within it.
 
     Args:
@@ -40,7 +36,7 @@ def weights_of(model: "keras.Model") -> Weights:
     return {name: layer.get_weights() for name, layer in layers_by_name(model).items()}
 
 
-def layers_by_name(model: "keras.Model") -> dict[str, Any]:
+def layers_by_name(model: keras.Model) -> dict[str, Any]:
     """Finds the layers that hold weights, by name.
 
     Names that Keras numbers by itself, such as `conv2d_17`, depend on what the process has built
@@ -65,7 +61,7 @@ def layers_by_name(model: "keras.Model") -> dict[str, Any]:
     return named
 
 
-def weighted_layers(model: "keras.Model") -> list[Any]:
+def weighted_layers(model: keras.Model) -> list[Any]:
     """Lists the layers that hold weights, including those of the models within it.
 
     Args:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +16,6 @@ from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import Weights, layers_by_name
 from segment.core.networks.weight_sources import read_weights, weights_file
 from segment.core.pixels.normalise import Affine, BandStatistics, normalisation
-
-if TYPE_CHECKING:
-    import keras
 
 _LAYER = "normalisation"  # see `segment.core.pixels.normalise`
 
@@ -60,12 +58,12 @@ class Built:
         loaded: Pretrained weights of the network or its backbone; None if it starts without.
     """
 
-    network: "keras.Model"
+    network: keras.Model
     loaded: Loaded | None
 
 
 def load_weights(
-    model: "keras.Model",
+    model: keras.Model,
     names: Collection[str],
     source: str,
     download: Callable[[], Weights] | None,
@@ -180,8 +178,6 @@ def _depthwise(weight: NDArray[Any], layer: Any) -> NDArray[Any]:
 
     PyTorch counts the channels of such a kernel as outputs of one input.
     """
-    import keras
-
     depthwise = (
         isinstance(layer, keras.layers.DepthwiseConv2D)
         and weight.ndim == 4
