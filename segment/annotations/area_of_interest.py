@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from segment.annotations.areas import Area, area_of_box, area_of_polygons
 from segment.annotations.boxes import parse_box
@@ -88,8 +91,6 @@ def _file(given: AreaOfInterest) -> tuple[Path, str | None]:
 
 def _read_polygons(given: AreaOfInterest, raster: Raster) -> tuple[Shapes, Path]:
     """Reads the polygons of a file that touch a scene, each part by itself."""
-    import shapely
-
     path, name = _file(given)
     if raster.ground is None:
         raise InputError(
@@ -113,9 +114,6 @@ def _read_polygons(given: AreaOfInterest, raster: Raster) -> tuple[Shapes, Path]
 def _require_one_side(layer: Layer) -> None:
     """Raises InputError for a polygon in degrees that is drawn across the antimeridian."""
     import pyogrio
-    import shapely
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
 
     try:
         if layer.crs is None or not CRS.from_user_input(layer.crs).is_geographic:

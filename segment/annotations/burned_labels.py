@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from segment.annotations.burner import Burner
@@ -155,15 +156,12 @@ def _within(shapes: Shapes, scene: Raster, path: Path, reach: float = 0.0) -> Sh
 
 
 def _areal(shapes: Shapes) -> NDArray[np.bool_]:
-    import shapely
 
     return np.asarray(shapely.get_dimensions(shapes.geometries) == 2)
 
 
 def _radii(labels: VectorLabels, layer: Layer, shapes: Shapes) -> NDArray[np.float64]:
     """Metres around each shape; 0 for polygons."""
-    import shapely
-
     radii = np.zeros(len(shapes.features))
     dimensions = shapely.get_dimensions(shapes.geometries)
     for dimension, option, size, part in (
@@ -226,8 +224,6 @@ def _widen(shapes: Shapes, radii: NDArray[np.float64], metres: tuple[float, floa
 
     `metres` is the size of a pixel along columns and rows.
     """
-    import shapely
-
     scale = np.array(metres)
     thin = shapely.get_dimensions(shapes.geometries) < 2
     wide = shapes.geometries.copy()
@@ -239,8 +235,6 @@ def _widen(shapes: Shapes, radii: NDArray[np.float64], metres: tuple[float, floa
 
 def _order(shapes: Shapes, order: LabelOrder) -> NDArray[np.int64]:
     """Positions of the shapes, the lowest first."""
-    import shapely
-
     position = np.arange(len(shapes.features))
     if order == "last":
         return position

@@ -3,7 +3,10 @@
 import hashlib
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from rasterio import Affine
+from rasterio.features import rasterize
 
 from segment.annotations.shapes import Shapes
 
@@ -23,8 +26,6 @@ class Burner:
             polygons: Polygons, the lowest first.
             values: Value of each, (shapes,) uint8.
         """
-        import shapely
-
         self._polygons, self._values = polygons.geometries, values
         self._bounds = shapely.bounds(self._polygons).reshape(-1, 4)
         # GDAL goes round a ring as it turns on the ground, which decides pixels on its edge
@@ -36,8 +37,6 @@ class Burner:
 
         Of a Shapefile or a database, the time of one file does not show each change.
         """
-        import shapely
-
         held = b"".join([self._values.tobytes(), *shapely.to_wkb(self._polygons).tolist()])
         return hashlib.sha256(held).hexdigest()
 
@@ -54,10 +53,6 @@ class Burner:
         Returns:
             Values, (height, width) uint8.
         """
-        import shapely
-        from rasterio import Affine
-        from rasterio.features import rasterize
-
         left, top, right, bottom = self._bounds.T
         touched = (right >= column) & (left <= column + width)
         touched &= (bottom >= row) & (top <= row + height)

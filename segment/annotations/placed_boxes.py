@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
 
 from segment.annotations.boxes import BOX_FORM, Box
 from segment.core.errors import InputError
@@ -40,8 +43,6 @@ class PlacedBox:
         Returns:
             Whether the area in common is larger than nothing.
         """
-        import shapely
-
         return bool(self.outline.intersection(shapely.box(0, 0, raster.width, raster.height)).area)
 
 
@@ -120,7 +121,6 @@ def describe_extent(raster: Raster) -> str:
 
 
 def _place_pixels(box: Box) -> PlacedBox:
-    import shapely
 
     first, last = sorted((box.bottom, box.top))
     note = f"--aoi {box}: the scene has no georeference, the numbers are taken for its pixels."
@@ -136,8 +136,6 @@ def _place_own(box: Box, ground: PixelGrid) -> PlacedBox | None:
 
 def _place_lonlat(box: Box, ground: PixelGrid, crs: Any) -> PlacedBox | None:
     """Places a box of longitudes and latitudes; None where it lies elsewhere."""
-    from pyproj import Transformer
-
     degrees = _degrees(ground, crs)
     in_range = -90 <= box.bottom < box.top <= 90 and -180 <= box.left < box.right <= 360
     if degrees is None or not in_range:
@@ -163,8 +161,6 @@ def _place_lonlat(box: Box, ground: PixelGrid, crs: Any) -> PlacedBox | None:
 
 def _outline(bounds: Sequence[float], ground: PixelGrid, convert: Any = None) -> Any:
     """Places the outline of a box (left, bottom, right, top) in columns and rows."""
-    import shapely
-
     outline = shapely.box(*bounds)
     if convert is not None:
         sides = bounds[2] - bounds[0], bounds[3] - bounds[1]
@@ -186,9 +182,6 @@ def _bounds(ground: PixelGrid) -> tuple[float, float, float, float]:
 
 def _degrees(ground: PixelGrid, crs: Any) -> tuple[float, float, float, float] | None:
     """West, south, east and north of a grid; east is above 180 across the antimeridian."""
-    from pyproj import Transformer
-    from pyproj.exceptions import ProjError
-
     try:
         convert = Transformer.from_crs(crs, _LONLAT, always_xy=True).transform_bounds
         west, south, east, north = convert(*_bounds(ground))

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
 
 from segment.annotations.vector_layer import Layer
 from segment.core.errors import InputError
@@ -53,8 +56,6 @@ class Shapes:
             grid: Grid of the raster.
             reach: Pixels by which they may miss it.
         """
-        import shapely
-
         left, top, right, bottom = shapely.bounds(self.geometries).reshape(-1, 4).T
         across = (right >= -reach) & (left <= grid.width + reach)
         return self.subset(across & (bottom >= -reach) & (top <= grid.height + reach))
@@ -70,8 +71,6 @@ class Shapes:
         Returns:
             The note; none if each shape meets an area.
         """
-        import shapely
-
         met = shapely.STRtree(areas.geometries).query(self.geometries, predicate="intersects")[0]
         outside = len(self.geometries) - len(np.unique(met))
         return _count(f"{path}: %s outside of {file.name} not labelled", outside)
@@ -97,9 +96,6 @@ def read_shapes(layer: Layer, raster: Raster) -> Shapes:
             converted, or if no geometry is left.
     """
     import pyogrio
-    import shapely
-    from pyproj import CRS, Transformer
-    from pyproj.exceptions import CRSError, ProjError
 
     ground = _require_ground(layer, raster)
     read = pyogrio.raw.read(layer.path, layer=layer.name, columns=[], force_2d=True)[2]
@@ -176,8 +172,6 @@ def _on_each_turn(
     placed: NDArray[np.object_], features: NDArray[np.int64], grid: PixelGrid
 ) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
     """Adds geometries that touch the raster once they are moved by 360 degrees of longitude."""
-    import shapely
-
     if not grid.crs.is_geographic:
         return placed, features
     convert, found, owners = _to_pixels(grid), [placed], [features]
@@ -214,8 +208,6 @@ def _taken_apart(
     geometries: NDArray[np.object_], features: NDArray[np.int64]
 ) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
     """Replaces collections, which may hold points, lines and polygons at once, by their parts."""
-    import shapely
-
     while (
         mixed := shapely.get_type_id(geometries) == shapely.GeometryType.GEOMETRYCOLLECTION
     ).any():

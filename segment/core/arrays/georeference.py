@@ -3,6 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 from segment.core.errors import InputError, quoted
 
@@ -25,8 +29,6 @@ def parse_transform(transform: Any, name: str = "image") -> Any:
     Raises:
         InputError: If it is neither, or gives pixels no area.
     """
-    from affine import Affine
-
     if transform is None:
         return None
     try:
@@ -56,10 +58,6 @@ def parse_crs(crs: Any, name: str = "image") -> Any:
     Raises:
         InputError: If it is not a CRS.
     """
-    import rasterio
-    from rasterio.crs import CRS
-    from rasterio.errors import CRSError
-
     try:
         with rasterio.Env():  # PROJ would print the error as well
             return None if crs is None else CRS.from_user_input(crs)
@@ -168,8 +166,6 @@ def transform_of(image: "DataArray", x: Any, y: Any) -> Any:
     Returns:
         The transform, None without one.
     """
-    from affine import Affine
-
     is_line = 1 in (image.sizes[x], image.sizes[y])
     mapping = image.coords.get(image.rio.grid_mapping)
     stored = None if mapping is None else mapping.attrs.get("GeoTransform")
@@ -192,8 +188,6 @@ def _of_centres(image: "DataArray", x: Any, y: Any, exact: Any) -> Any:
 
     Steps along an axis of one pixel are those of `exact`, the transform of the file.
     """
-    from affine import Affine
-
     rows: list[float] = []
     for name, steps in (("xc", (exact.a, exact.b)), ("yc", (exact.d, exact.e))):
         centres = image.coords[name].transpose(y, x).values

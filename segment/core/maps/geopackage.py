@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from segment.core.disk import broken_write, writable
@@ -81,7 +82,6 @@ def write_geopackage(
         InputError: If the file cannot be written to its end.
     """
     import pyogrio
-    import shapely
     from pyogrio.errors import DataLayerError, DataSourceError
 
     crs, transform = None if grid.crs is None else grid.crs.to_wkt(), grid.transform
@@ -138,7 +138,6 @@ def _can_index() -> bool:
     It cannot when TensorFlow, whose SQLite lacks them, was loaded first.
     """
     import pyogrio
-    import shapely
 
     probe, point = (
         f"/vsimem/{uuid.uuid4().hex}.gpkg",

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from pyproj import CRS
 
 from segment.core.disk import writable
 from segment.core.errors import InputError
@@ -50,7 +52,6 @@ def write_geoparquet(
         InputError: If the file cannot be written to its end.
     """
     import pyarrow
-    import shapely
     from pyarrow import parquet
 
     placed = shapely.transform(polygons, lambda x, y: grid.transform @ (x, y), interleaved=False)
@@ -75,9 +76,6 @@ def write_geoparquet(
 
 def _describe(grid: PixelGrid, placed: NDArray[np.object_]) -> dict[str, Any]:
     """Makes the metadata of the standard (geoparquet.org) for the file."""
-    import shapely
-    from pyproj import CRS
-
     column: dict[str, Any] = {
         "encoding": "WKB",
         "geometry_types": ["Polygon"],

@@ -2,39 +2,36 @@
 
 import hashlib
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader, DatasetWriter, MemoryFile
+from rasterio.shutil import copy
+from rasterio.vrt import WarpedVRT
 
 from segment.core.errors import InputError
 
-if TYPE_CHECKING:
-    from rasterio.io import DatasetReader
-    from rasterio.vrt import WarpedVRT
-
-    Dataset: TypeAlias = DatasetReader | WarpedVRT
+Dataset: TypeAlias = DatasetReader | WarpedVRT
 
 _kept: dict[str, Any] = {}  # descriptions of datasets that no file describes, in memory
 
 
-def is_dataset(scene: object) -> TypeGuard["Dataset"]:
+def is_dataset(scene: object) -> TypeGuard[Dataset]:
     """Returns whether an object is an open rasterio dataset.
 
     Args:
-        scene: Any object. rasterio is not imported for it.
+        scene: Any object.
 
     Returns:
         True for what `rasterio.open`, `MemoryFile.open` and `WarpedVRT` return.
     """
-    module = sys.modules.get("rasterio.io")
-    if module is None:
-        return False
-    from rasterio.vrt import WarpedVRT
-
-    return isinstance(scene, (module.DatasetReader, module.DatasetWriter, WarpedVRT))
+    return isinstance(scene, DatasetReader | DatasetWriter | WarpedVRT)
 
 
-def dataset_path(dataset: "Dataset") -> Path | str:
+def dataset_path(dataset: Dataset) -> Path | str:
     """Finds a path by which a dataset can be opened again.
 
     A dataset may be read by one thread only, so it is not read itself. Where its file alone gives
@@ -51,9 +48,6 @@ def dataset_path(dataset: "Dataset") -> Path | str:
         InputError: If the dataset is closed, open for writing, or made of pixels that only this
             object has.
     """
-    import rasterio
-    from rasterio.errors import RasterioError
-
     name = str(dataset.name)
     if dataset.closed:
         raise InputError(f"{name}: the dataset is closed. Open it again: rasterio.open(...)")
@@ -83,11 +77,6 @@ def _header(dataset: Any) -> tuple[Any, ...]:
 
 
 def _describe(dataset: Any, name: str) -> str:
-    import rasterio
-    from rasterio._err import CPLE_BaseError
-    from rasterio.errors import RasterioError
-    from rasterio.io import MemoryFile
-    from rasterio.shutil import copy
 
     try:
         with MemoryFile(ext=".vrt") as memory:

@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
+from affine import Affine
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 _FITTED = 0.25  # pixels by which ground control points may deviate from a transform
 
@@ -20,8 +25,6 @@ def fit_control_points(points: Sequence[Any]) -> Any:
         The transform from columns and rows to coordinates. None where the points do not determine
         one, or where it misses one of them by more than a quarter of a pixel.
     """
-    from affine import Affine
-
     places, found = (
         np.array([(p.col, p.row, 1.0) for p in points]),
         np.array([(p.x, p.y) for p in points]),
@@ -49,8 +52,6 @@ def read_projection(path: str) -> tuple[Any, str | None]:
     Returns:
         The CRS as rasterio reads it, and what to report; both None where there is no such file.
     """
-    from rasterio.crs import CRS
-    from rasterio.errors import CRSError
 
     def beside(ending: str) -> Path | None:
         places = (Path(path).with_suffix(case) for case in (ending, ending.upper()))
@@ -78,14 +79,11 @@ def horizontal_crs(crs: Any) -> Any:
     Returns:
         The horizontal part (pyproj), None where no part gives positions on the earth.
     """
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
     if crs is None:
         return None
     try:
-        found: Any = CRS.from_user_input(crs)
-    except CRSError:
+        found: Any = pyproj.CRS.from_user_input(crs)
+    except ProjError:
         return None
     while found.is_bound or found.is_compound:
         found = found.sub_crs_list[0] if found.is_compound else found.source_crs
@@ -103,9 +101,6 @@ def conversion(source: Any, target: Any) -> tuple[bool, Any]:
         Whether the two can be compared, and the conversion to the other (pyproj.Transformer), None
         where none is needed or possible.
     """
-    from pyproj import Transformer
-    from pyproj.exceptions import ProjError
-
     if source is not None and source == target:
         return True, None
     first, second = horizontal_crs(source), horizontal_crs(target)
@@ -114,7 +109,7 @@ def conversion(source: Any, target: Any) -> tuple[bool, Any]:
     if first.equals(second, ignore_axis_order=True):
         return True, None
     try:
-        return True, Transformer.from_crs(first, second, always_xy=True)
+        return True, pyproj.Transformer.from_crs(first, second, always_xy=True)
     except ProjError:
         return False, None
 
@@ -131,8 +126,6 @@ def describe_error(transformer: Any, pixel: float | None) -> str:
     Returns:
         How far it may miss, and the cure; empty for a conversion that is exact enough.
     """
-    from pyproj.exceptions import ProjError
-
     try:
         used = transformer.get_last_used_operation()
     except ProjError:  # no point could be converted

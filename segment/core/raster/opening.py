@@ -8,6 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, Compression, MaskFlags, Resampling
+from rasterio.vrt import WarpedVRT
+
 from segment.core.errors import InputError, is_utf8, printable
 from segment.core.pixels.band_scale import BandScale
 from segment.core.quiet_warnings import without_warnings
@@ -65,9 +71,6 @@ def open_raster(
         InputError: If it cannot be opened, lacks a band, or has bands or a transform that cannot be
             used.
     """
-    import rasterio
-    from rasterio.enums import Compression
-
     if not is_utf8(path):
         raise InputError(f"{printable(path)}: path is not UTF-8. Rename the file or folder.")
     # without a list of its folder, a file of thousands opens as fast as a single one
@@ -147,10 +150,6 @@ def _choose(
 
 
 def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
-    from affine import Affine
-    from rasterio.crs import CRS
-    from rasterio.enums import ColorInterp, MaskFlags, Resampling
-    from rasterio.vrt import WarpedVRT
 
     height, width = resampled_size(dataset.height, dataset.width, factor)
     # GDAL warps only georeferenced rasters; from a CRS to itself, any CRS gives the same pixels

@@ -6,22 +6,19 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Union
+from typing import Union
 
 from segment.core.errors import InputError, quoted
 from segment.core.pixels.band_scale import BandScale
 from segment.core.raster.alpha import AlphaUse, decide_together
 from segment.core.raster.bands import WantedBands
-from segment.core.raster.datasets import dataset_path, is_dataset
+from segment.core.raster.datasets import Dataset, dataset_path, is_dataset
 from segment.core.raster.nodata import Nodata, check_nodata
 from segment.core.raster.opening import open_raster, read_info
 from segment.core.raster.reader import Raster
 from segment.core.raster.subdatasets import product_name, subdataset_name
 
-if TYPE_CHECKING:
-    from segment.core.raster.datasets import Dataset
-
-Scene = Union[Path, str, "Source", "Dataset"]
+Scene = Union[Path, str, "Source", Dataset]
 """What functions take as a scene: a file, what GDAL resolves, or an open rasterio dataset."""
 SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".img")
 
