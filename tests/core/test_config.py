@@ -177,8 +177,8 @@ def test_absurd_options_are_refused_in_one_line(tmp_path, monkeypatch, capsys, w
         ),
         (
             ClassifyConfig,
-            "data.collections=[{path: a, classes: {river lake: 3}}]",
-            "data.collections.0.classes.river lake: Input should be a valid string. Received 3."
+            "data.collections=[{path: a, classes: {river lake: 3.5}}]",
+            "data.collections.0.classes.river lake: Input should be a valid string. Received 3.5."
             " Change it there or with --set data.collections=...",
         ),
     ],
