@@ -52,7 +52,7 @@ class ConfidenceCounts:
         Args:
             top: Its first row.
             left: Its first column.
-            labels: Class indices, (rows, columns) uint8; 255 where not valid.
+            labels: Indices of the most probable class, (rows, columns) uint8; 255 where not valid.
             probabilities: Class probabilities, (rows, columns, classes).
         """
         some = (
@@ -62,8 +62,9 @@ class ConfidenceCounts:
         labels = labels[some]
         valid = labels != IGNORED
         classes = labels[valid].astype(np.int64)
-        found = probabilities[some][valid].max(axis=1).clip(0, 1)
         count = len(self._sums)
+        of_labels = np.flatnonzero(valid) * count + classes
+        found = probabilities[some].reshape(-1).take(of_labels).clip(0, 1)
         bins = np.minimum((found * BINS).astype(np.int64), BINS - 1)
         self._bins += np.bincount(classes * BINS + bins, minlength=count * BINS).reshape(
             count, BINS

@@ -42,11 +42,10 @@ def channels(tile: NDArray[Any]) -> NDArray[np.float32]:
     """
     if tile.dtype.kind == "f" and tile.dtype.itemsize > 2:  # sums of squares must be finite
         tile = np.clip(tile, -_LARGEST, _LARGEST)
-    pixels = tile.astype(np.float32)
-    differences = pixels[..., :-1] - pixels[..., 1:]
-    return np.concatenate(
-        [pixels.mean(axis=2, keepdims=True), differences[..., : _MOST_CHANNELS - 1]], axis=2
-    )
+    pixels = np.moveaxis(tile, 2, 0).astype(np.float32, order="C")  # numpy is fast on long rows
+    differences = pixels[:-1] - pixels[1:]
+    found = [pixels.mean(axis=0, keepdims=True), differences[: _MOST_CHANNELS - 1]]
+    return np.moveaxis(np.concatenate(found), 0, 2)
 
 
 def describe_tile(
@@ -72,7 +71,7 @@ def describe_tile(
         The features, (features,) float32, 0 to 1.
     """
     image, valid = channels(tile), np.ones(tile.shape[:2], bool) if valid is None else valid
-    histograms = _colours(image[valid], edges)
+    histograms = _colours([channel[valid] for channel in np.moveaxis(image, 2, 0)], edges)
     for _ in range(_LEVELS):
         if min(image.shape[:2]) < 3:
             break
@@ -100,12 +99,17 @@ def _patterns(channel: NDArray[np.float32], flat: np.float32) -> NDArray[np.uint
     return code
 
 
-def _colours(pixels: NDArray[np.float32], edges: NDArray[np.float32]) -> list[NDArray[np.intp]]:
-    """Computes histograms of pixels (pixels, channels).
+def _colours(
+    channels: list[NDArray[np.float32]], edges: NDArray[np.float32]
+) -> list[NDArray[np.intp]]:
+    """Computes histograms of the pixels of each channel.
 
     One is of the first three channels together, the others are of the first with each further one.
     """
-    bins = [np.digitize(values, limits) for values, limits in zip(pixels.T, edges, strict=True)]
+    bins = [  # as np.digitize does, in half its time
+        sum((~(values < limit) for limit in limits), np.zeros(values.shape, np.uint8))
+        for values, limits in zip(channels, edges, strict=True)
+    ]
     together = [bins[:3], *([bins[0], other] for other in bins[3:])]
     shapes = [(edges.shape[1] + 1,) * len(some) for some in together]
     return [

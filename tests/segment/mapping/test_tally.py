@@ -21,6 +21,25 @@ def test_known_answers() -> None:
     assert report["confidence_shares"] == [0, 0, 0, 0, 0, 0.2, 0.4, 0, 0.2, 0.2]
 
 
+@pytest.mark.parametrize("classes", [1, 2, 5, 12])
+@pytest.mark.parametrize("step", [1, 4])
+def test_the_highest_probability_counts(
+    classes: int, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(classes)
+    probabilities = random.random((23, 31, classes), np.float32)
+    labels = probabilities.argmax(axis=2).astype(np.uint8)
+    labels[random.random(labels.shape) < 0.2] = 255
+    monkeypatch.setattr(module, "_ALL", 0 if step == 4 else 1000)
+    counts = ConfidenceCounts(classes, 23, 31)
+    counts.add(0, 0, labels, probabilities)
+    some = slice(None, None, step)
+    found = probabilities[some, some].max(axis=2)[labels[some, some] != 255]
+    bins, _ = np.histogram(found, np.linspace(0, 1, 11))
+    assert np.sum(counts.state()["bins"], axis=0).tolist() == bins.tolist()
+    assert sum(counts.state()["sums"]) == np.rint(found * 254).sum()
+
+
 def test_without_pixels_nothing_is_known() -> None:
     report = ConfidenceCounts(2, 5, 5).report(NAMES)
     assert report["mean_confidence"] is None
