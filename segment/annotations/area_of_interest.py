@@ -8,7 +8,8 @@ import numpy as np
 from segment.annotations.areas import Area, area_of_box, area_of_polygons
 from segment.annotations.boxes import parse_box
 from segment.annotations.placed_boxes import describe_extent
-from segment.annotations.shapes import Shapes, kinds, read_shapes
+from segment.annotations.placed_shapes import read_shapes
+from segment.annotations.shapes import Shapes
 from segment.annotations.vector_layer import Layer, read_layer
 from segment.core.errors import InputError
 from segment.core.raster.reader import Raster
@@ -97,21 +98,10 @@ def _read_polygons(given: AreaOfInterest, raster: Raster) -> tuple[Shapes, Path]
         )
     layer = read_layer(path, name, [], f"--aoi '{path}{_LAYER}NAME'")
     _require_one_side(layer)
-    shapes = read_shapes(layer, raster)
-    found = kinds(shapes)
-    if "polygons" not in found:
-        raise InputError(
-            f"{path}: layer {layer.name!r} holds {' and '.join(sorted(found))}, no polygons. Draw"
-            " polygons around the area."
-        )
-    notes = [f"{note}." for note in shapes.notes]
-    thin = int((shapely.get_dimensions(shapes.geometries) < 2).sum())
-    if thin:
-        notes.append(f"{path}: {thin} of {len(shapes.features)} shapes are not polygons: left out.")
-    # a collection may hold several polygons at once
-    parts = shapely.get_parts(shapely.get_parts(shapes.geometries))
-    parts = parts[shapely.get_dimensions(parts) == 2]
-    polygons = Shapes(parts, np.zeros(len(parts), np.int64), shapes.mirrored, tuple(notes))
+    shapes = read_shapes(layer, raster).only_polygons(layer)
+    parts = shapely.get_parts(shapes.geometries)
+    notes = tuple(f"{note}." for note in shapes.notes)
+    polygons = Shapes(parts, np.zeros(len(parts), np.int64), shapes.mirrored, notes)
     near = polygons.touching(raster)
     if not len(near.geometries):
         raise InputError(

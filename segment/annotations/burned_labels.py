@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.burner import Burner
-from segment.annotations.shapes import Shapes, kinds, read_shapes
+from segment.annotations.field_values import listed, texts_of
+from segment.annotations.placed_shapes import read_shapes
+from segment.annotations.shapes import Shapes, kinds
 from segment.annotations.vector_labels import (
     VectorLabels,
     class_names,
     class_values,
-    listed,
     make_class_table,
-    texts_of,
 )
 from segment.annotations.vector_layer import Layer, read_layer
 from segment.core.choices import LabelOrder
@@ -121,12 +121,13 @@ def burn_labels(
     shapes = shapes.subset(_order(shapes, labels.order))
     shapes = shapes.subset(np.argsort(has_value[shapes.features], kind="stable"))
     burned = np.array([values.get(names[i] or "", IGNORED) for i in shapes.features], np.uint8)
+    labelled = shapes.subset(burned != IGNORED)
+    notes += labelled.note_small(labels.path)
     burner, areas = Burner(shapes, burned), None
     if labels.areas is not None:
-        found = read_shapes(read_layer(labels.areas, None, []), scene)
-        found = _within(found.subset(_areal(found)), scene, labels.areas)
+        drawn = read_layer(labels.areas, None, [], "a copy: ogr2ogr OUT.gpkg IN NAME")
+        found = _within(read_shapes(drawn, scene).only_polygons(drawn), scene, labels.areas)
         areas = Burner(found, np.ones(len(found.geometries), np.uint8))
-        labelled = shapes.subset(burned != IGNORED)
         notes += [*found.notes, *labelled.note_outside(found, labels.path, labels.areas)]
     return BurnedLabels(
         labels.path,

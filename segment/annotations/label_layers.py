@@ -8,12 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.burned_labels import BurnedLabels, burn_labels
-from segment.annotations.vector_labels import (
-    VectorLabels,
-    class_names,
-    make_class_table,
-    texts_of,
-)
+from segment.annotations.field_values import texts_of
+from segment.annotations.vector_labels import VectorLabels, class_names, make_class_table
 from segment.annotations.vector_layer import read_layer
 from segment.core.labels.alignment import ALIGNED, Alignment
 from segment.core.labels.classes import ClassTable
