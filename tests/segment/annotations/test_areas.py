@@ -198,7 +198,7 @@ def test_polygons_are_repaired_and_other_shapes_left_out_with_notes(tmp_path):
     assert inside(found)[:, 35:].sum() == 100  # nothing of the lines
     notes = " ".join(found.notes)
     assert "1 geometry repaired" in notes and "1 geometry without a geometry" in notes
-    assert "1 of 3 shapes are not polygons" in notes
+    assert "2 of 4 shapes are not polygons" in notes  # with the line of the collection
 
 
 @pytest.mark.parametrize(
