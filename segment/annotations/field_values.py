@@ -90,7 +90,7 @@ def read_codes(path: Path) -> dict[str, str]:
         written = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except (OSError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read ({reason}). Check --codes.") from error
+        raise InputError(f"{path}: cannot be read ({reason}). Check the file of codes.") from error
     simple = str | int | float
     if not isinstance(found, dict) or not all(
         isinstance(part, simple) for pair in found.items() for part in pair

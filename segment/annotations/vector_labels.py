@@ -52,11 +52,11 @@ class VectorLabels:
         object.__setattr__(self, "path", Path(self.path))
         object.__setattr__(self, "areas", None if self.areas is None else Path(self.areas))
         if self.background is not None:
-            name = _required_name(self.background, "--background")
+            name = _required_name(self.background, "background")
             object.__setattr__(self, "background", name)
         if self.codes is not None:
             named = {
-                text_of(code) or "": _required_name(name, f"--codes: {code}")
+                text_of(code) or "": _required_name(name, f"codes: {code}")
                 for code, name in self.codes.items()
             }
             object.__setattr__(self, "codes", named)

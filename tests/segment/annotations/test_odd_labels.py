@@ -208,7 +208,7 @@ def test_codes_that_name_no_value_are_refused(tmp_path):
         burned(scene(tmp_path), labels(path, codes={"98": "a", "99": "b"}))
     with pytest.raises(InputError, match="the name of the class is blank"):
         labels(path, codes={"1": " ", "2": "b"})
-    with pytest.raises(InputError, match="--background: the name of the class is blank"):
+    with pytest.raises(InputError, match="background: the name of the class is blank"):
         labels(path, background=" ")
     (tmp_path / "codes.yaml").write_text("1: a\n'1': b\n")
     with pytest.raises(InputError, match="listed twice"):
