@@ -288,4 +288,4 @@ def test_coordinates_that_are_not_numbers_are_left_out(tmp_path, recwarn):
         path, shapes, fields, ["kind"], geometry_type="Unknown", crs="EPSG:32640", layer="labels"
     )
     assert any("1 geometry" in note for note in burned(scene(tmp_path), labels(path)).notes)
-    assert not recwarn
+    assert not [one for one in recwarn if "invalid value" in str(one.message)]
