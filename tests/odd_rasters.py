@@ -155,6 +155,35 @@ def scaled(path: Path, rgb: Picture) -> Path:
     return path
 
 
+def other_units(path: Path, rgb: Picture) -> Path:
+    """Bands that become reflectance by scales of their own."""
+    write(path, rgb)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (2, 1, 1), (0, 10, 10)
+    return path
+
+
+def by_hue(path: Path, rgb: Picture) -> Path:
+    """Bands that the file calls hue, saturation and lightness."""
+    text = beside(path, rgb).read_text()
+    for name, other in (("Red", "Hue"), ("Green", "Saturation"), ("Blue", "Lightness")):
+        text = text.replace(f"<ColorInterp>{name}<", f"<ColorInterp>{other}<")
+    path.write_text(text)
+    return path
+
+
+def netcdf(path: Path, rgb: Picture) -> Path:
+    """A NetCDF file with a variable for each band."""
+    copy(write(path.with_suffix(".tif"), rgb), path, driver="netCDF")
+    return path
+
+
+def envi_header(path: Path, rgb: Picture) -> Path:
+    """The header of an ENVI raster."""
+    copy(write(path.with_suffix(".tif"), rgb), path.with_suffix(".img"), driver="ENVI")
+    return path
+
+
 def constant(value: int, dtype: str) -> Callable[[Path, Picture], Path]:
     """A writer of pixels that are all the same."""
     return lambda path, rgb: write(path, np.full(rgb.shape, value, dtype))
@@ -216,6 +245,11 @@ MAPPED: dict[str, Callable[[Path, Picture], Path]] = {
         p, np.dstack([255 - rgb, rgb[..., :1] * 0]), photometric="CMYK", alpha="NO"
     ),
     "false_colour.tif": lambda p, rgb: write(p, rgb, ("NIR", "Red", "Green")),
+    "other_units.tif": other_units,
+    "thermal.tif": lambda p, rgb: write(p, rgb, ("Red", "Thermal 10800 nm", "Blue")),
+    "hue.vrt": by_hue,
+    "false_colour_s2.tif": lambda p, rgb: write(p, rgb, ("B8", "B4", "B3")),
+    "radar.tif": lambda p, rgb: write(p, rgb, ("VV", "VH", "VV/VH")),
     "one_bit.tif": lambda p, rgb: write(p, (rgb[..., :1] > 120).astype(np.uint8), nbits=1),
     "one_row.tif": lambda p, rgb: write(p, rgb[:1]),
     "one_column.tif": lambda p, rgb: write(p, rgb[:, :1]),
@@ -239,6 +273,9 @@ REFUSED: dict[str, tuple[Callable[[Path, Picture], Path], str]] = {
     "complex.tif": (lambda p, rgb: write(p, rgb.astype(np.complex64)), "complex"),
     "wide_palette.tif": (wide_palette, "palette into colours: gdal_translate -expand rgb IN OUT.$"),
     "mixed_types.vrt": (mixed_types, "uint16"),
+    "variables.nc": (netcdf, "holds 3 rasters. Name one of them"),
+    "envi.hdr": (envi_header, "header of an ENVI raster. Give the file of its pixels"),
+    "scene.zip": (lambda p, _: p.write_bytes(b"PK") and p, "Unpack it, or name a raster in it"),
     "text.tif": (lambda p, _: p.write_text("no raster") and p, "cannot be read as a raster"),
     "empty.tif": (lambda p, _: p.write_bytes(b"") or p, "cannot be read as a raster"),
     "cut_off.tif": (

@@ -10,9 +10,9 @@ from pyproj.exceptions import CRSError
 
 from segment.annotations.areas import Area, area_of_box, area_of_polygons
 from segment.annotations.boxes import parse_box
-from segment.annotations.kinds import polygons_of
 from segment.annotations.placed_boxes import describe_extent
-from segment.annotations.shapes import Shapes, read_shapes
+from segment.annotations.placed_shapes import read_shapes
+from segment.annotations.shapes import Shapes
 from segment.annotations.vector_layer import Layer, read_layer
 from segment.core.errors import InputError
 from segment.core.raster.reader import Raster
@@ -99,7 +99,7 @@ def _read_polygons(given: AreaOfInterest, raster: Raster) -> tuple[Shapes, Path]
         )
     layer = read_layer(path, name, [], f"with --aoi '{path}{_LAYER}NAME'")
     _require_one_side(layer)
-    shapes = polygons_of(read_shapes(layer, raster), layer, "the area")
+    shapes = read_shapes(layer, raster).only_polygons(layer, "the area")
     parts, notes = shapely.get_parts(shapes.geometries), tuple(f"{one}." for one in shapes.notes)
     polygons = Shapes(parts, np.zeros(len(parts), np.int64), shapes.mirrored, notes)
     near = polygons.touching(raster)

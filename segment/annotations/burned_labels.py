@@ -10,13 +10,13 @@ import shapely
 from numpy.typing import NDArray
 
 from segment.annotations.burner import Burner
-from segment.annotations.kinds import kinds, polygons_of
-from segment.annotations.shapes import Shapes, read_shapes
+from segment.annotations.field_values import listed
+from segment.annotations.placed_shapes import read_shapes
+from segment.annotations.shapes import Shapes, kinds
 from segment.annotations.vector_labels import (
     VectorLabels,
     class_names,
     class_values,
-    listed,
     make_class_table,
     texts_of,
 )
@@ -122,14 +122,15 @@ def burn_labels(
     shapes = shapes.subset(_order(shapes, labels.order))
     shapes = shapes.subset(np.argsort(has_value[shapes.features], kind="stable"))
     burned = np.array([values.get(names[i] or "", IGNORED) for i in shapes.features], np.uint8)
+    labelled = shapes.subset(burned != IGNORED)
+    notes += labelled.note_small(labels.path)
     burner, areas = Burner(shapes, burned), None
     if labels.areas is not None:
         alone = f"by a file of its own: ogr2ogr OUT.gpkg {labels.areas.name} NAME"
         drawn = read_layer(labels.areas, None, [], alone)
-        polygons = polygons_of(read_shapes(drawn, scene), drawn, "what was labelled")
+        polygons = read_shapes(drawn, scene).only_polygons(drawn, "what was labelled")
         found = _within(polygons, scene, labels.areas)
         areas = Burner(found, np.ones(len(found.geometries), np.uint8))
-        labelled = shapes.subset(burned != IGNORED)
         notes += [*found.notes, *labelled.note_outside(found, labels.path, labels.areas)]
     return BurnedLabels(
         labels.path,
@@ -156,7 +157,6 @@ def _within(shapes: Shapes, scene: Raster, path: Path, reach: float = 0.0) -> Sh
 
 
 def _areal(shapes: Shapes) -> NDArray[np.bool_]:
-
     return np.asarray(shapely.get_dimensions(shapes.geometries) == 2)
 
 

@@ -10,6 +10,8 @@ from rasterio.features import rasterize
 
 from segment.annotations.shapes import Shapes
 
+_FARTHEST = 2.0**30  # pixels: GDAL burns nothing of polygons beyond 32 bits
+
 
 class Burner:
     """Burns polygons into windows of a grid.
@@ -26,8 +28,11 @@ class Burner:
             polygons: Polygons, the lowest first.
             values: Value of each, (shapes,) uint8.
         """
-        self._polygons, self._values = polygons.geometries, values
+        self._polygons, self._values = polygons.geometries.copy(), values
         self._bounds = shapely.bounds(self._polygons).reshape(-1, 4)
+        far = (np.abs(self._bounds) > _FARTHEST).any(axis=1)
+        within = shapely.box(-_FARTHEST, -_FARTHEST, _FARTHEST, _FARTHEST)
+        self._polygons[far] = shapely.intersection(self._polygons[far], within)
         # GDAL goes round a ring as it turns on the ground, which decides pixels on its edge
         self._down = -1 if polygons.mirrored else 1
 

@@ -1,4 +1,4 @@
-"""Shapes: geometries of a vector layer on the grid of a raster."""
+"""Shapes: geometries of a vector layer on the grid of a raster, and notes on them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,19 +7,12 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError, ProjError
 
 from segment.annotations.vector_layer import Layer
 from segment.core.errors import InputError
-from segment.core.raster.georeference import describe_error
 from segment.core.raster.grid import PixelGrid
-from segment.core.raster.reader import Raster
 
-_UNREAD = (
-    "cannot be read, as they are broken or surfaces of triangles. Make polygons of them:"
-    " ogr2ogr -nlt MULTIPOLYGON OUT.gpkg IN"
-)
+_KINDS = ("points", "lines", "polygons")  # by shapely.get_dimensions
 
 
 @dataclass(frozen=True)
@@ -73,151 +66,67 @@ class Shapes:
         """
         met = shapely.STRtree(areas.geometries).query(self.geometries, predicate="intersects")[0]
         outside = len(self.geometries) - len(np.unique(met))
-        return _count(f"{path}: %s outside of {file.name} not labelled", outside)
+        return count_geometries(f"{path}: %s outside of {file.name} not labelled", outside)
+
+    def note_small(self, path: Path) -> list[str]:
+        """Notes how many shapes lie between the middles of pixels, and cover none.
+
+        Args:
+            path: File of the shapes, for the note.
+
+        Returns:
+            The note; none if there are no such shapes.
+        """
+        first, last = np.hsplit(shapely.bounds(self.geometries).reshape(-1, 4), 2)
+        small = (np.ceil(first - 0.5) > np.floor(last - 0.5)).any(axis=1)
+        text = f"{path}: %s too small for the middle of a pixel not labelled"
+        return count_geometries(text, np.count_nonzero(small))
+
+    def only_polygons(self, layer: Layer, around: str) -> "Shapes":
+        """Returns the polygons, with a note on what is left out.
+
+        Args:
+            layer: Layer of the shapes.
+            around: What polygons are drawn around, for messages.
+
+        Returns:
+            The polygons.
+
+        Raises:
+            InputError: If there are none.
+        """
+        areal = shapely.get_dimensions(self.geometries) == 2
+        if not areal.any():
+            raise InputError(
+                f"{layer.path}: layer {layer.name!r} holds {' and '.join(sorted(kinds(self)))}, no"
+                f" polygons. Draw polygons around {around}."
+            )
+        left_out = f"{np.count_nonzero(~areal)} of {len(areal)} shapes are not polygons: left out"
+        notes = () if areal.all() else (f"{layer.path}: {left_out}",)
+        return replace(self.subset(areal), notes=(*self.notes, *notes))
 
 
-def read_shapes(layer: Layer, raster: Raster) -> Shapes:
-    """Reads the geometries of a layer onto the grid of a raster.
-
-    Vertices are converted to the CRS of the raster and then to its pixels; edges stay straight
-    between them. Polygons that are not valid are repaired as `shapely.make_valid` does by
-    structure. Heights and measures are dropped, curves become chains of short edges, collections
-    are taken apart.
+def count_geometries(text: str, count: int) -> list[str]:
+    """Writes a note on a number of geometries.
 
     Args:
-        layer: The layer.
-        raster: The open raster.
+        text: The note, with %s for the number.
+        count: The number.
 
     Returns:
-        The shapes that can be placed, wherever they lie.
-
-    Raises:
-        InputError: If the layer or the raster has no CRS or no georeference, if they cannot be
-            converted, or if no geometry is left.
+        The note; none for 0.
     """
-    import pyogrio
-
-    ground = _require_ground(layer, raster)
-    read = pyogrio.raw.read(layer.path, layer=layer.name, columns=[], force_2d=True)[2]
-    geometries = shapely.from_wkb(read, on_invalid="ignore")
-    kept = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
-    unread = np.array([one is not None for one in read]) & shapely.is_missing(geometries)
-    notes = _count(f"{layer.path}: %s left out that {_UNREAD}", np.count_nonzero(unread))
-    bare = np.count_nonzero(~kept & ~unread)
-    notes += _count(f"{layer.path}: %s left out, without a geometry", bare, "feature", "features")
-    try:
-        source, target = CRS.from_user_input(layer.crs), CRS.from_user_input(ground.crs)
-        same = source.equals(target, ignore_axis_order=True)
-        convert = None if same else Transformer.from_crs(source, target, always_xy=True)
-    except (CRSError, ProjError) as error:
-        raise InputError(
-            f"{layer.path}: its CRS cannot be converted to that of {raster.path} ({error}). Export"
-            " the layer in the CRS of the scene."
-        ) from error
-    to_pixels = _to_pixels(ground)
-
-    def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        xs, ys = points[:, 0], points[:, 1]
-        if convert is not None:
-            xs, ys = convert.transform(xs, ys)
-        with np.errstate(invalid="ignore"):
-            found = np.stack(to_pixels(np.asarray(xs), np.asarray(ys)), axis=1)
-        return np.where(np.isfinite(found), found, np.inf)  # a ring stays closed
-
-    features = np.flatnonzero(kept)
-    if not len(features):
-        if unread.any():
-            raise InputError(f"{layer.path}: all geometries of layer {layer.name!r} {_UNREAD}.")
-        raise InputError(f"{layer.path}: layer {layer.name!r} holds no geometry. Choose another.")
-    placed, features = _taken_apart(geometries[features], features)
-    placed = shapely.transform(placed, place)
-    finite = np.isfinite(shapely.bounds(placed)).all(axis=1)
-    notes += _count(
-        f"{layer.path}: %s that cannot be converted to the CRS of the scene left out",
-        np.count_nonzero(~finite),
-    )
-    if convert is not None and (doubt := describe_error(convert, raster.ground_sampling_distance)):
-        notes.append(f"{layer.path}: {doubt}")
-    if not finite.any():
-        raise InputError(
-            f"{layer.path}: no geometry of layer {layer.name!r} can be converted from"
-            f" {source.name} to {target.name}. Check its CRS; GeoJSON that"
-            " states none is in degrees."
-        )
-    placed, features = _on_each_turn(placed[finite], features[finite], ground)
-    broken = ~shapely.is_valid(placed) & (shapely.get_dimensions(placed) == 2)
-    placed[broken] = shapely.make_valid(placed[broken], method="structure", keep_collapsed=False)
-    notes += _count(f"{layer.path}: %s repaired that crossed themselves", np.count_nonzero(broken))
-    return Shapes(placed, features, ground.transform.determinant < 0, tuple(notes))
+    things = f"{count} {'geometry' if count == 1 else 'geometries'}"
+    return [text % things] if count else []
 
 
-def _require_ground(layer: Layer, raster: Raster) -> PixelGrid:
-    """Returns the position of a raster on the ground, where the layer can be placed on it."""
-    ground = raster.ground
-    if ground is None or ground.crs is None:
-        raise InputError(
-            f"{raster.path}: has no {'georeference' if ground is None else 'CRS'}, so that"
-            f" {layer.path.name} cannot be placed on it. Georeference the scene."
-        )
-    if layer.crs is None:
-        code = ground.crs.to_epsg() or "CODE"
-        raise InputError(
-            f"{layer.path}: layer {layer.name!r} has no CRS. Assign the one that it was drawn in,"
-            f" e.g. that of the scene: ogr2ogr -a_srs EPSG:{code} OUT.gpkg IN."
-        )
-    return ground
+def kinds(shapes: Shapes) -> set[str]:
+    """Lists the kinds of geometry among shapes.
 
+    Args:
+        shapes: The shapes.
 
-def _on_each_turn(
-    placed: NDArray[np.object_], features: NDArray[np.int64], grid: PixelGrid
-) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
-    """Adds geometries that touch the raster once they are moved by 360 degrees of longitude."""
-    if not grid.crs.is_geographic:
-        return placed, features
-    convert, found, owners = _to_pixels(grid), [placed], [features]
-    for turn in (-360.0, 360.0):
-        shift = np.subtract(convert(turn, 0.0), convert(0.0, 0.0))
-        moved = shapely.bounds(placed) + np.tile(shift, 2)
-        near = (moved[:, 2:] >= 0).all(axis=1) & (moved[:, :2] <= (grid.width, grid.height)).all(1)
-        found.append(shapely.transform(placed[near], lambda points, by=shift: points + by))
-        owners.append(features[near])
-    order = np.argsort(np.concatenate(owners), kind="stable")
-    return np.concatenate(found)[order], np.concatenate(owners)[order]
-
-
-def _to_pixels(grid: PixelGrid) -> Any:
-    """Returns the function from coordinates to columns and rows, calculated as GDAL does."""
-    a, b, c, d, e, f = tuple(grid.transform)[:6]
-    if b == 0 and d == 0:
-        first, second = (-c / a, 1 / a, 0.0), (-f / e, 0.0, 1 / e)
-    else:
-        inverse = 1 / (a * e - b * d)
-        first = ((b * f - c * e) * inverse, e * inverse, -b * inverse)
-        second = ((-a * f + c * d) * inverse, -d * inverse, a * inverse)
-
-    def convert(xs: Any, ys: Any) -> tuple[Any, Any]:
-        return (
-            first[0] + xs * first[1] + ys * first[2],
-            second[0] + xs * second[1] + ys * second[2],
-        )
-
-    return convert
-
-
-def _taken_apart(
-    geometries: NDArray[np.object_], features: NDArray[np.int64]
-) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
-    """Replaces collections, which may hold points, lines and polygons at once, by their parts."""
-    while (
-        mixed := shapely.get_type_id(geometries) == shapely.GeometryType.GEOMETRYCOLLECTION
-    ).any():
-        parts, owners = shapely.get_parts(geometries[mixed], return_index=True)
-        found = np.concatenate([geometries[~mixed], parts])
-        owned = np.concatenate([features[~mixed], features[mixed][owners]])
-        order = np.argsort(owned, kind="stable")
-        geometries, features = found[order], owned[order]
-    return geometries, features
-
-
-def _count(text: str, count: int, one: str = "geometry", more: str = "geometries") -> list[str]:
-    return [text % f"{count} {one if count == 1 else more}"] if count else []
+    Returns:
+        Some of points, lines and polygons.
+    """
+    return {_KINDS[dimension] for dimension in shapely.get_dimensions(shapes.geometries).tolist()}

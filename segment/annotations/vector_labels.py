@@ -1,19 +1,17 @@
 """Vector labels: how polygons, lines and points are read as classes."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from numpy.typing import NDArray
 
+from segment.annotations.field_values import listed, plain, text_of
 from segment.core.choices import LabelOrder
 from segment.core.errors import InputError
-from segment.core.labels.classes import IGNORED, Class, ClassTable, composed, numbered_color
-from segment.core.yaml_text import read_yaml
+from segment.core.labels.classes import IGNORED, Class, ClassTable, numbered_color
 
 _MOST_CLASSES = 40  # a field of names or numbers has more values than that
 
@@ -48,12 +46,45 @@ class VectorLabels:
     codes: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        """Takes paths as text, too, and values of a field as they are."""
-        if self.codes is not None:
-            codes = {composed(str(k)): composed(str(v)) for k, v in self.codes.items()}
-            object.__setattr__(self, "codes", codes)
+        """Takes paths as text, too, and brings names and codes to the form of values.
+
+        Raises:
+            InputError: If a name is blank.
+        """
         object.__setattr__(self, "path", Path(self.path))
         object.__setattr__(self, "areas", None if self.areas is None else Path(self.areas))
+        if self.background is not None:
+            name = _required_name(self.background, "background")
+            object.__setattr__(self, "background", name)
+        if self.codes is not None:
+            named = {
+                text_of(code) or "": _required_name(name, f"codes: {code}")
+                for code, name in self.codes.items()
+            }
+            object.__setattr__(self, "codes", named)
+
+    def name_of(self, text: str | None) -> str | None:
+        """Returns the name of the class of a value.
+
+        Args:
+            text: The value as text, see `texts_of`.
+
+        Returns:
+            The name; None for no value, and one that the codes do not list. Codes are compared as
+            they are written, then regardless of case, and as numbers (01 is 1).
+        """
+        if self.codes is None or text is None:
+            return text
+        if text in self.codes:
+            return self.codes[text]
+        alike = {name for code, name in self.codes.items() if plain(code) == plain(text)}
+        return alike.pop() if len(alike) == 1 else None
+
+
+def _required_name(name: Any, option: str) -> str:
+    if (text := text_of(name)) is None:
+        raise InputError(f"{option}: the name of the class is blank. Give one.")
+    return text
 
 
 def texts_of(labels: VectorLabels, values: NDArray[Any]) -> list[str | None]:
@@ -64,8 +95,7 @@ def texts_of(labels: VectorLabels, values: NDArray[Any]) -> list[str | None]:
         values: Values of any type, (features,).
 
     Returns:
-        The text of each, whole numbers without a fraction and letters with accents as one
-        character; None where there is no value.
+        The text of each, see `text_of`; None where there is no value.
 
     Raises:
         InputError: If they are numbers with fractions that --codes does not map.
@@ -77,15 +107,7 @@ def texts_of(labels: VectorLabels, values: NDArray[Any]) -> list[str | None]:
             f" ({listed([f'{one:g}' for one in fractions[:99]])}), such as areas or lengths. Choose"
             " the field of classes, or name the class of each with --codes."
         )
-
-    def text(value: Any) -> str | None:
-        if value is None or value != value:
-            return None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        return unicodedata.normalize("NFC", str(value).strip()) or None
-
-    return [text(value) for value in values.tolist()]
+    return [text_of(value) for value in values.tolist()]
 
 
 def class_names(
@@ -101,7 +123,7 @@ def class_names(
         The name of the class of each feature, None for those without one, and notes.
 
     Raises:
-        InputError: If no feature has a value.
+        InputError: If no feature has a value, or none has one that the codes list.
     """
     empty = sum(text is None for text in texts)
     notes = [f"{labels.path}: {empty} features without a value are not labelled"] if empty else []
@@ -112,7 +134,14 @@ def class_names(
         )
     names = list(texts)
     if labels.codes is not None:
-        names = [labels.codes.get(text) if text else None for text in texts]
+        known = {text: labels.name_of(text) for text in set(texts)}
+        names = [known[text] for text in texts]
+        if not any(names):
+            raise InputError(
+                f"{labels.path}: --codes lists no value of the field {labels.field!r}. It lists"
+                f" {listed(list(labels.codes))}; the field holds {listed(texts)}. Write a value of"
+                " the field and its class a line: 111: urban"
+            )
         unlisted = Counter(t for t, name in zip(texts, names, strict=True) if t and name is None)
         notes += [
             f"{labels.path}: {count} features of {text!r} are not labelled, --codes does not list"
@@ -144,14 +173,8 @@ def make_class_table(labels: VectorLabels, names: Sequence[str | None]) -> Class
         The class table.
 
     Raises:
-        InputError: If there are too many classes, one only, or none of `codes`.
+        InputError: If there are too many classes, or one only.
     """
-    if labels.codes and not any(names):
-        raise InputError(
-            f"{labels.path}: the field {labels.field!r} holds none of the values of --codes"
-            f" ({listed(list(labels.codes))}). Write a value of the field and its class a line:"
-            " 111: urban"
-        )
     spellings = sorted(filter(None, {*names, labels.background}), reverse=True)
     held = set({name.casefold(): name for name in spellings}.values())
     if len(held) > _MOST_CLASSES:
@@ -201,42 +224,3 @@ def class_values(class_table: ClassTable, names: Sequence[str]) -> tuple[dict[st
     unknown = [n for n in names if n.casefold() not in table and n.casefold() not in ignored]
     note = f"values that are no class are not labelled: {listed(unknown)}"
     return values, [note] if unknown else []
-
-
-def listed(values: Sequence[str | None]) -> str:
-    """Lists the first different values, for messages.
-
-    Args:
-        values: Values, or None.
-
-    Returns:
-        Up to five of them, and how many more there are.
-    """
-    different = [value for value in dict.fromkeys(values) if value]
-    more = f" and {len(different) - 5} more" if len(different) > 5 else ""
-    return ", ".join(different[:5]) + more
-
-
-def read_codes(path: Path) -> dict[str, str]:
-    """Reads the class of each value of a field.
-
-    Args:
-        path: YAML file with a mapping, such as `111: urban`.
-
-    Returns:
-        Name of the class by value, both as text.
-
-    Raises:
-        InputError: If the file cannot be read or holds something else.
-    """
-    try:
-        found = read_yaml(path)
-    except (OSError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read ({reason}). Check --codes.") from error
-    simple = str | int | float
-    if not isinstance(found, dict) or not all(
-        isinstance(part, simple) for pair in found.items() for part in pair
-    ):
-        raise InputError(f"{path}: not a list of values and classes. Write one a line: 111: urban")
-    return {str(value): str(name) for value, name in found.items()}

@@ -100,7 +100,8 @@ def vector_labels(path: Path, field: str, options: Mapping[str, str]) -> "Vector
     Raises:
         InputError: If the order is unknown, or codes cannot be read.
     """
-    from segment.annotations.vector_labels import VectorLabels, read_codes
+    from segment.annotations.field_values import read_codes
+    from segment.annotations.vector_labels import VectorLabels
 
     orders, order = get_args(LabelOrder), options.get("order", "smaller")
     if order not in orders:

@@ -13,9 +13,10 @@ from segment.core.common_settings import PreprocessSettings
 from segment.core.errors import InputError
 from segment.core.model.info import ModelInfo
 from segment.core.model.record import RecordEntry, TrainingRecord
+from segment.core.pixels.band_names import COLORS
 from segment.core.pixels.normalise import BandStatistics, BandStatisticsMeter
 from segment.core.pixels.preprocessing import preprocess
-from segment.core.raster.bands import COLORS, names_of_bands
+from segment.core.raster.bands import names_of_bands
 from segment.core.raster.sources import Source
 from segment.core.splits import Part
 from segment.data.pairs.pair import Pair

@@ -8,7 +8,7 @@ from segment.core.choices import TILE
 from segment.core.errors import InputError, MisfitError, counted
 from segment.core.model.info import ModelInfo
 from segment.core.model.runtime import Model
-from segment.core.raster.bands import COLORS
+from segment.core.pixels.band_names import COLORS
 from segment.core.raster.opening import resampled_size
 from segment.core.raster.reader import Raster
 from segment.core.raster.sources import Source

@@ -201,6 +201,8 @@ class OpenScene:
             notes += fewer
         if self.reference:
             notes += self.reference.notes
+            if not report["pixels"]:
+                notes.append("Warning: The reference labels no pixel of the map: it has no scores.")
             table, width = self.info.class_table, options.boundary_width
             report |= self.reference.report(table, journal, width)
             if model is not None:

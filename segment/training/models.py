@@ -24,8 +24,8 @@ from segment.core.networks.head import Head, source_info
 from segment.core.networks.layers import layers_by_name, set_momentum, weighted_layers
 from segment.core.networks.pretrained import Built, Loaded, load_weights, normalise_input
 from segment.core.networks.weight_sources import check_source
+from segment.core.pixels.band_names import COLORS
 from segment.core.pixels.normalise import BandStatistics, resolve_auto
-from segment.core.raster.bands import COLORS
 from segment.data.survey import learned_bands
 
 _BUILDERS = {"unet": "Unet", "fpn": "FPN", "linknet": "Linknet", "pspnet": "PSPNet"}

@@ -190,9 +190,9 @@ def describe_scene(
         Keys and values of the report.
     """
     notes, grid = list(raster.notes), grid or raster
-    if raster.has_only_control_points:
+    if raster.placed_by:
         notes.append(
-            "The scene is georeferenced by control points only, so the outputs have no"
+            f"The scene is georeferenced by {raster.placed_by} only, so the outputs have no"
             " georeference. Run gdalwarp SCENE OUT and use that."
         )
     rounded = [] if areas is None else [round(area, 2) for area in areas]

@@ -155,12 +155,12 @@ class RasterHeader(PixelGrid):
         return [name for name in names if name.upper() in ("OVERVIEWS", "GEOLOCATION")]
 
     @property
-    def has_only_control_points(self) -> bool:
-        """Whether the position is given by ground control points alone.
-
-        Maps do not adopt these.
-        """
-        return self.crs is None and bool(self.dataset.gcps[0])
+    def placed_by(self) -> str | None:
+        """What alone gives the position, if maps do not adopt it; None for nothing of the kind."""
+        if self.crs is not None:
+            return None
+        points, terms = bool(self.dataset.gcps[0]), self.dataset.rpcs is not None
+        return "control points" if points else "an RPC" if terms else None
 
     @property
     def orientation_note(self) -> str | None:

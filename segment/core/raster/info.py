@@ -145,11 +145,12 @@ def require_bands(dataset: Any, path: str, bands: Sequence[int]) -> None:
         )
 
 
-def level_notes(dataset: Any, is_scaled: bool) -> tuple[str, ...]:
-    """Warns of pixels that programs for pictures show brighter or inverted.
+def level_notes(dataset: Any, bands: Sequence[int], is_scaled: bool) -> tuple[str, ...]:
+    """Warns of pixels that other programs show brighter, inverted or in other units.
 
     Args:
         dataset: An open rasterio dataset that a model of pictures reads.
+        bands: Numbers of the bands that are read.
         is_scaled: Whether a scale brings its pixels to 8 bits.
 
     Returns:
@@ -168,6 +169,20 @@ def level_notes(dataset: Any, is_scaled: bool) -> tuple[str, ...]:
         notes.append(
             "Warning: The file states that 0 is white (MINISWHITE), and its values are read as they"
             " are, light as dark. Invert them: gdal_translate -scale 0 255 255 0 IN OUT"
+        )
+    units = [*zip(dataset.scales, dataset.offsets, strict=True)]
+    units = list(dict.fromkeys(units[b - 1] for b in bands if 1 <= b <= len(units)))
+    stated = ", ".join(f"{scale:g} and {offset:g}" for scale, offset in units)
+    if len(units) > 1:
+        notes.append(
+            f"Warning: The file states another scale and offset for some bands ({stated}). Values"
+            " are read as stored, which may change colours. Apply them: gdal_translate -unscale -ot"
+            " Float32 IN OUT"
+        )
+    elif stated != "1 and 0" and units:
+        notes.append(
+            f"The scale and offset that the file states ({stated}) are not applied: --scale and"
+            " --nodata take values as stored."
         )
     return tuple(notes)
 

@@ -94,10 +94,10 @@ def open_raster(
                     " compression: cv2.imwrite(FILE, IMAGE, [cv2.IMWRITE_TIFF_COMPRESSION, 5])"
                 )
             bands, choice, tagged, use = _choose(dataset, str(path), bands, alpha, expected)
-            if isinstance(expected, WantedBands):
-                notes = level_notes(dataset, scale is not None)
-                choice = replace(choice, notes=(*choice.notes, *notes))
             chosen = bands or choice.bands or spectral_bands(dataset, tagged, use)
+            if isinstance(expected, WantedBands) and dataset.count:
+                notes = level_notes(dataset, chosen, scale is not None)
+                choice = replace(choice, notes=(*choice.notes, *notes))
             compared = nodata
             if max(chosen, default=1) in (2, 3) and has_palette(dataset):
                 colors = with_colors_of_palette(dataset, nodata)

@@ -17,6 +17,7 @@ from segment.core.raster.alpha import sparse_shape
 from segment.core.raster.header import RasterHeader
 from segment.core.raster.nodata import is_nodata, read_sparsely, undeclared_nodata
 from segment.core.raster.orientation import UPRIGHT
+from segment.core.raster.subdatasets import explain
 
 # GDAL's errors reach the caller as exceptions; unconfigured logging would print them as well
 logging.getLogger("rasterio").addHandler(logging.NullHandler())
@@ -240,10 +241,5 @@ def readable(path: object) -> Iterator[None]:
         yield
     except RasterioError as error:
         problem = str(error.__cause__ or error).split("\n")[0].rstrip(".")
-        cure = "Get a whole copy."
-        if "://" in str(path):
-            cure = "Check that it can be reached."
-        elif "not recognized" in problem:
-            problem = "its format is not recognized"
-            cure = "Get a whole copy, or give a GeoTIFF, PNG or JPEG."
+        problem, cure = explain(problem, str(path))
         raise InputError(f"{path}: cannot be read as a raster: {problem}. {cure}") from error

@@ -1,4 +1,4 @@
-"""Rasters in a container: names of their outputs, and files that hold several pictures.
+"""Rasters in a container: names of their outputs, files of several pictures, and unread ones.
 
 Their paths begin with a GDAL driver: NETCDF:"f.nc":a, GPKG:f.gpkg:may, SENTINEL2_L2A:...
 """
@@ -104,6 +104,28 @@ def _join(stem: str, others: list[str], connection: str, is_odd: bool = False) -
     if is_odd or any(_ODD.search(part) for part in chosen):
         name += f"_{hashlib.sha256(connection.encode(errors='surrogateescape')).hexdigest()[:8]}"
     return name.strip("_")
+
+
+def explain(problem: str, path: str) -> tuple[str, str]:
+    """Says why a file is no raster, and what to do with it.
+
+    Args:
+        problem: What GDAL says.
+        path: The file, or its address.
+
+    Returns:
+        The problem and the cure.
+    """
+    if "://" in path:
+        return problem, "Check that it can be reached."
+    if "ENVI header" in problem:
+        return "it is the header of an ENVI raster", "Give the file of its pixels."
+    if "not recognized" not in problem:
+        return problem, "Get a whole copy."
+    cure = "Get a whole copy, or give a GeoTIFF, PNG or JPEG."
+    if path.lower().endswith((".zip", ".gz", ".tar", ".tgz", ".bz2", ".7z", ".rar")):
+        cure = "Unpack it, or name a raster in it, such as /vsizip/FILE.zip/SCENE.tif."
+    return "its format is not recognized", cure
 
 
 _PNG = b"\x89PNG\r\n\x1a\n"

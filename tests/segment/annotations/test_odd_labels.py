@@ -14,6 +14,7 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
+from segment.annotations.field_values import read_codes
 from segment.annotations.vector_labels import VectorLabels
 from segment.core.errors import InputError
 from segment.data.cutting import cut_scene
@@ -214,3 +215,93 @@ def test_a_geopackage_that_another_program_has_locked_is_refused(tmp_path):
     finally:
         pyogrio.set_gdal_config_options({"SQLITE_BUSY_TIMEOUT": None})
     assert burned(scene(tmp_path), labels(path)).class_table.names == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "codes"),
+    [
+        ([1, 2], "1.0: a\n2.0: b"),
+        ([1.0, 2.0], "01: a\n'2': b"),
+        (["0111", "0112"], "0111: a\n0112: b"),
+        (["yes", "no"], "yes: a\nno: b"),
+        ([True, False], "true: a\nfalse: b"),
+        (["Gebäude", "WEG"], unicodedata.normalize("NFD", "Gebäude: a\n'weg ': b")),
+        (["x", "X"], "x: a\nX: b"),
+    ],
+)
+def test_codes_are_values_as_they_are_written(tmp_path, kinds, codes):
+    (tmp_path / "codes.yaml").write_text(codes)
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 9, 9), box(9, 0, 20, 9)], kind=kinds)
+    read = burned(scene(tmp_path), labels(path, codes=read_codes(tmp_path / "codes.yaml")))
+    assert read.class_table.names == ["a", "b"]
+    assert read.read()[5, [5, 15], 0].tolist() == [0, 1] and not read.notes
+
+
+def test_blank_names_and_codes_that_are_listed_twice_are_refused(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    with pytest.raises(InputError, match="the name of the class is blank"):
+        labels(path, codes={"1": " ", "2": "b"})
+    with pytest.raises(InputError, match="background: the name of the class is blank"):
+        labels(path, background=" ")
+    (tmp_path / "codes.yaml").write_text("1: a\n'1': b\n")
+    with pytest.raises(InputError, match="listed twice"):
+        read_codes(tmp_path / "codes.yaml")
+
+
+def test_line_breaks_in_values_are_spaces(tmp_path):
+    shapes = [box(0, 0, 9, 9), box(9, 0, 20, 9)]
+    path = write(tmp_path / "labels.gpkg", shapes, kind=["a\r\n b", "c\x07"])
+    assert burned(scene(tmp_path), labels(path)).class_table.names == ["a b", "c"]
+
+
+def test_the_background_in_two_ways_of_unicode_is_one_class(tmp_path):
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 9, 9)] * 2, kind=["Gebäude", "Weg"])
+    named = labels(path, background=unicodedata.normalize("NFD", "Gebäude"))
+    assert burned(scene(tmp_path), named).class_table.names == ["Gebäude", "Weg"]
+
+
+def test_shapes_that_cover_no_pixel_are_noted(tmp_path):
+    flat = at(PLACE, shapely.Polygon([(0, 0), (5, 5), (0, 0)]))
+    shapes = [box(0, 0, 9, 9), box(9, 0, 20, 9), box(30.6, 0, 31.4, 9), flat]
+    path = write(tmp_path / "labels.gpkg", shapes, kind=["a", "b", "a", "b"])
+    notes = burned(scene(tmp_path), labels(path)).notes
+    assert f"{path}: 1 geometry too small for the middle of a pixel not labelled" in notes
+    assert f"{path}: 1 geometry without an area left out" in notes
+    refused(
+        scene(tmp_path), labels(write(tmp_path / "flat.gpkg", [flat] * 2, kind=["a", "b"])),
+        "no polygon of layer 'flat' has an area",
+    )  # fmt: skip
+
+
+def test_polygons_far_beyond_the_scene_are_burned(tmp_path):
+    shapes = [shapely.box(-1e11, -1e11, 1e11, 1e11), box(0, 0, 9, 9)]
+    path = write(tmp_path / "labels.gpkg", shapes, kind=["a", "b"])
+    pixels = burned(scene(tmp_path), labels(path)).read()[..., 0]
+    assert np.count_nonzero(pixels == 1) == 81 and np.count_nonzero(pixels == 0) == 2400 - 81
+
+
+def test_polygons_around_the_globe_are_noted(tmp_path):
+    to_degrees = Transformer.from_crs(32640, 4326, always_xy=True).transform
+    shapes = [shapely.transform(box(0, 0, 9, 9), to_degrees, interleaved=False)] * 2
+    path = write(
+        tmp_path / "labels.gpkg",
+        [*shapes, shapely.box(-179.9, 20, 179.9, 30)],
+        "EPSG:4326",
+        kind=["a", "b", "a"],
+    )
+    assert any(
+        "1 geometry wider than 180 degrees" in n
+        for n in burned(scene(tmp_path), labels(path)).notes
+    )
+
+
+def test_coordinates_that_are_not_numbers_are_left_out(tmp_path, recwarn):
+    shapes = shapely.to_wkb(np.array([box(0, 0, 9, 9), box(9, 0, 20, 9), box(5, 5, 8, 8)]))
+    shapes[2] = shapes[2][:13] + np.array([np.nan]).tobytes() + shapes[2][21:]
+    fields = [np.array(["a", "b", "a"])]
+    path = tmp_path / "labels.gpkg"
+    pyogrio.raw.write(
+        path, shapes, fields, ["kind"], geometry_type="Unknown", crs="EPSG:32640", layer="labels"
+    )
+    assert any("1 geometry" in note for note in burned(scene(tmp_path), labels(path)).notes)
+    assert not [one for one in recwarn if "invalid value" in str(one.message)]

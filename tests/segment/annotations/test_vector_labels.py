@@ -333,7 +333,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, class_table):
     turned = VectorLabels(
         path=good, field="kind", codes={"town": "a", "e\u0301": "b"}, background="rest"
     )
-    refused(file, turned, "none of the values of --codes (town, \u00e9)", "111: urban")
+    refused(file, turned, "It lists town, \u00e9; the field holds", "111: urban")
 
     far = write(tmp_path / "far.gpkg", [there], kind=["a"])
     refused(file, VectorLabels(path=far, field="kind", background="b"), "none of 1 shapes lies")

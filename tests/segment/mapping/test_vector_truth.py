@@ -150,6 +150,17 @@ def test_codes_background_and_areas(tmp_path: Path) -> None:
     assert rows == dict.fromkeys(NAMES, 0) | {"water": 400, "land": 50 * 30 - 400 - 90}
 
 
+def test_a_reference_that_labels_nothing_of_the_map_is_reported(tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 20, 20)], kind=["water"])
+    area = write(tmp_path / "area.gpkg", [box(40, 40, 60, 60)], n=[1])
+    labels = VectorLabels(path=path, field="kind")
+    report = predict_scene(
+        scene(tmp_path), FakeModel(), tmp_path / "out", truth=labels, aoi=area
+    ).report
+    assert report["pixels"] == 0 and report["accuracy"] is None
+    assert any("The reference labels no pixel of the map" in note for note in report["notes"])
+
+
 def test_a_model_that_has_a_class_at_255(tmp_path: Path) -> None:
     names = {"a": 0, "b": 255}
     table = ClassTable(
