@@ -80,7 +80,8 @@ def color_of(text: str) -> str | None:
     words = _words(text)
     if words & _OTHERS:
         return None
-    if words & {"nir", "infrared"} or words >= {"infra", "red"}:
+    # in other languages infrarot, infrarouge, infrarosso
+    if "nir" in words or words >= {"infra", "red"} or any(w.startswith("infrar") for w in words):
         return INFRARED
     found = words.intersection(COLORS)
     return found.pop() if len(found) == 1 else None

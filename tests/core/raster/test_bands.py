@@ -96,6 +96,8 @@ def test_descriptions_come_before_the_colour_interpretation():
         (["Blue", "Green", "Red"], 3, (3, 2, 1), "Bands 3,2,1 of 3"),
         (["Red", "Green", "Blue"], 3, (1, 2, 3), None),
         (["NIR", "Red", "Green"], 3, None, "Warning: .*band 1 near infrared, and none blue"),
+        (["Nahes Infrarot", "Rot", "Grün"], 3, None, "Warning: .*band 1 near infrared"),
+        (["rouge", "vert", "proche infrarouge"], 3, None, "Warning: .*band 3 near infrared"),
         ([None] * 3, 3, None, None),
         ([None] * 4, 3, (1, 2, 3), r"Warning: .* which of its 4 bands .*--bands\.$"),
         (["NIR", None, None, None], 3, (2, 3, 4), "Warning: .* bands 2,3,4 are read"),
