@@ -121,7 +121,6 @@ def describe_extent(raster: Raster) -> str:
 
 
 def _place_pixels(box: Box) -> PlacedBox:
-
     first, last = sorted((box.bottom, box.top))
     note = f"--aoi {box}: the scene has no georeference, the numbers are taken for its pixels."
     return PlacedBox(shapely.box(box.left, first, box.right, last), True, (note,))

@@ -150,8 +150,6 @@ def normalise_input(
     Raises:
         InputError: As `normalisation`, and if the model cannot be read.
     """
-    import keras
-
     if mode == "auto" and chosen != "standardise":  # as the weights expect
         return normalisation(statistics, chosen, affine)(pixels), ""
     info = source_info(source, task)
@@ -168,7 +166,7 @@ def normalise_input(
     return normalised, f"pixels are normalised by {chosen}, not as it learned (data.normalise)"
 
 
-def _scaling(model: "keras.Model") -> list[Any]:
+def _scaling(model: keras.Model) -> list[Any]:
     layer = model.get_layer(_LAYER)
     return [np.asarray(values, np.float32).tolist() for values in (layer.mean, layer.variance)]
 

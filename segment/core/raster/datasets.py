@@ -77,7 +77,6 @@ def _header(dataset: Any) -> tuple[Any, ...]:
 
 
 def _describe(dataset: Any, name: str) -> str:
-
     try:
         with MemoryFile(ext=".vrt") as memory:
             copy(dataset, memory.name, driver="VRT")

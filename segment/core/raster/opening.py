@@ -150,7 +150,6 @@ def _choose(
 
 
 def _resample(dataset: Any, factor: float, nodata: float | None) -> Any:
-
     height, width = resampled_size(dataset.height, dataset.width, factor)
     # GDAL warps only georeferenced rasters; from a CRS to itself, any CRS gives the same pixels
     crs = dataset.crs or CRS.from_wkt('LOCAL_CS["pixels",UNIT["metre",1]]')
