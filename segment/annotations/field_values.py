@@ -72,17 +72,11 @@ def read_codes(path: Path) -> dict[str, str]:
         InputError: If the file cannot be read or holds something else.
     """
     try:
-        found = read_yaml(path)
-        # as they are written: 010 is no octal number, and yes is no truth value
-        written = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        found = read_yaml(path, as_written=True)
     except (OSError, yaml.YAMLError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read ({reason}). Check the file of codes.") from error
-    simple = str | int | float
-    if not isinstance(found, dict) or not all(
-        isinstance(part, simple) for pair in found.items() for part in pair
-    ):
+    is_mapping = isinstance(found, dict) and found
+    if not is_mapping or not all(isinstance(part, str) for pair in found.items() for part in pair):
         raise InputError(f"{path}: not a list of values and classes. Write one a line: 111: urban")
-    if len(written) < len(found):
-        raise InputError(f"{path}: a value is listed twice, such as 1 and '1'. Keep one of them.")
-    return dict(written)
+    return dict(found)

@@ -79,7 +79,7 @@ class Shapes:
         """
         first, last = np.hsplit(shapely.bounds(self.geometries).reshape(-1, 4), 2)
         small = (np.ceil(first - 0.5) > np.floor(last - 0.5)).any(axis=1)
-        text = f"{path}: %s too small for the middle of a pixel not labelled"
+        text = f"{path}: %s not labelled, too small to cover the middle of a pixel"
         return count_geometries(text, np.count_nonzero(small))
 
     def only_polygons(self, layer: Layer, around: str) -> "Shapes":

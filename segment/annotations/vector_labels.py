@@ -1,11 +1,12 @@
 """Vector labels: how polygons, lines and points are read as classes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from segment.annotations.field_values import listed, plain, text_of
@@ -49,7 +50,7 @@ class VectorLabels:
         """Takes paths as text, too, and brings names and codes to the form of values.
 
         Raises:
-            InputError: If a name is blank.
+            InputError: If a name is blank, or two codes are one text.
         """
         object.__setattr__(self, "path", Path(self.path))
         object.__setattr__(self, "areas", None if self.areas is None else Path(self.areas))
@@ -61,24 +62,32 @@ class VectorLabels:
                 text_of(code) or "": _required_name(name, f"codes: {code}")
                 for code, name in self.codes.items()
             }
+            if len(named) < len(self.codes):
+                raise InputError(
+                    "codes: a value is listed twice, such as 1 and '1'. Keep one of them."
+                )
             object.__setattr__(self, "codes", named)
 
-    def name_of(self, text: str | None) -> str | None:
-        """Returns the name of the class of a value.
+    def names_of(self, texts: Collection[str | None]) -> dict[str | None, str | None]:
+        """Returns the names of the classes of values.
 
         Args:
-            text: The value as text, see `texts_of`.
+            texts: The values as text, see `texts_of`.
 
         Returns:
-            The name; None for no value, and one that the codes do not list. Codes are compared as
-            they are written, then regardless of case, and as numbers (01 is 1).
+            The name of each; None for no value, and one that the codes do not list. Codes are
+            compared as they are written, then regardless of case, and as numbers (01 is 1).
         """
-        if self.codes is None or text is None:
-            return text
-        if text in self.codes:
-            return self.codes[text]
-        alike = {name for code, name in self.codes.items() if plain(code) == plain(text)}
-        return alike.pop() if len(alike) == 1 else None
+        if self.codes is None:
+            return {text: text for text in texts}
+        alike: dict[str, set[str]] = {}
+        for code, name in self.codes.items():
+            alike.setdefault(plain(code), set()).add(name)
+        named: dict[str | None, str | None] = {None: None}
+        for text in filter(None, texts):
+            found = alike.get(plain(text), set())
+            named[text] = self.codes.get(text, min(found) if len(found) == 1 else None)
+        return named
 
 
 def _required_name(name: Any, option: str) -> str:
@@ -100,7 +109,8 @@ def texts_of(labels: VectorLabels, values: NDArray[Any]) -> list[str | None]:
     Raises:
         InputError: If they are numbers with fractions that --codes does not map.
     """
-    fractions = values[values % 1 > 0] if values.dtype.kind == "f" else values[:0]
+    is_number = np.isfinite(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+    fractions = values[is_number][values[is_number] % 1 > 0]
     if labels.codes is None and len(fractions):
         raise InputError(
             f"{labels.path}: the field {labels.field!r} holds numbers with fractions"
@@ -134,7 +144,7 @@ def class_names(
         )
     names = list(texts)
     if labels.codes is not None:
-        known = {text: labels.name_of(text) for text in set(texts)}
+        known = labels.names_of(set(texts))
         names = [known[text] for text in texts]
         if not any(names):
             raise InputError(

@@ -18,6 +18,8 @@ _DEEPEST = 50
 _MERGE = "tag:yaml.org,2002:merge"
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _REFUSED = ("binary", "omap", "pairs", "set")  # types that no setting has
+# numbers that YAML reads in base 8 or 60: 010 is 8, and 12:30 is 750
+_OTHER_BASE = re.compile(r"[-+]?0[0-7_]+|.*:.*")
 
 
 class _Loader(yaml.SafeLoader):
@@ -26,15 +28,22 @@ class _Loader(yaml.SafeLoader):
     Args:
         text: The document.
         parser: Loader that splits the text into events.
+        as_written: Whether all single values are texts.
     """
 
-    def __init__(self, text: str, parser: Any):
+    def __init__(self, text: str, parser: Any, as_written: bool):
         super().__init__(text)
+        self._as_written = as_written
         events = parser(text)
         for name in ("check_event", "get_event", "peek_event"):
             setattr(self, name, getattr(events, name))
         self._depth = 0
         self._sizes: dict[yaml.Node, int] = {}  # characters of each node that is complete
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        if self._as_written and kind is yaml.ScalarNode:
+            implicit = False, True
+        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -84,6 +93,12 @@ class _Loader(yaml.SafeLoader):
             raise _problem(
                 f"{quoted(node.value, 40)} is not a valid {node.tag.rpartition(':')[2]}", node
             ) from error
+        if isinstance(value, int | float) and _OTHER_BASE.fullmatch(node.value):
+            raise _problem(
+                f"{quoted(node.value, 40)} would be read as {value}. Put quotes around a text, and"
+                " write numbers without leading zeros",
+                node,
+            )
         if isinstance(value, int) and abs(value) >= 2**63:
             raise _problem(f"{quoted(node.value, 40)} does not fit into 64 bits", node)
         if isinstance(value, str) and _UNWRITABLE.search(value):
@@ -103,26 +118,30 @@ for _kind in _REFUSED:
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _refuse)
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str, as_written: bool = False) -> Any:
     """Parses a YAML document.
 
     Args:
         text: The document.
+        as_written: Whether all single values are texts, so that 1.0 is no number and yes no truth
+            value.
 
     Returns:
         None, numbers, texts, dates, lists and dictionaries.
 
     Raises:
         yaml.YAMLError: If the document is incomplete, too large or too deep (also once its aliases
-            are expanded), repeats a key, or holds an invalid value such as the date 2001-99-99.
+            are expanded), repeats a key, or holds an invalid value such as the date 2001-99-99,
+            or a number that YAML reads in another base, such as 010.
     """
     if len(text) > MOST_CHARACTERS:
         raise yaml.YAMLError(f"{len(text):,} characters, at most {MOST_CHARACTERS:,} are read")
     # libyaml, where PyYAML was built with it, is five times as fast, but its errors say less
     with suppress(yaml.YAMLError, RecursionError):
-        return _Loader(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)).get_single_data()
+        fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return _Loader(text, fast, as_written).get_single_data()
     try:
-        return _Loader(text, yaml.SafeLoader).get_single_data()
+        return _Loader(text, yaml.SafeLoader, as_written).get_single_data()
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise yaml.YAMLError(
@@ -134,11 +153,12 @@ def parse_yaml(text: str) -> Any:
         raise yaml.YAMLError("too deeply nested") from error
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, as_written: bool = False) -> Any:
     """Reads a YAML file and parses it with `parse_yaml`.
 
     Args:
         path: File in UTF-8.
+        as_written: As for `parse_yaml`.
 
     Returns:
         The content, as in `parse_yaml`.
@@ -150,7 +170,7 @@ def read_yaml(path: Path) -> Any:
     with path.open("rb") as file:
         content = file.read(4 * MOST_CHARACTERS + 1)
     try:
-        return parse_yaml(content.decode("utf-8"))
+        return parse_yaml(content.decode("utf-8"), as_written)
     except UnicodeDecodeError as error:
         if len(content) > 4 * MOST_CHARACTERS:
             raise yaml.YAMLError(f"at most {MOST_CHARACTERS:,} characters are read") from error

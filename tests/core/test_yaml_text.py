@@ -34,6 +34,8 @@ NONE = {
     "5,000 digits": "9" * 5000,
     "5,000 hexadecimal digits": "0x" + "f" * 5000,
     "more than 64 bits": str(2**63),
+    "an octal number": "010",
+    "a number in base 60": "12:30",
     "deep lists": "[" * 2000,
     "deep lists that end": "[" * 500 + "]" * 500,
     "deep mappings": "{a: " * 2000,

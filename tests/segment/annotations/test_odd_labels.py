@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import unicodedata
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,9 @@ def test_a_geopackage_that_another_program_has_locked_is_refused(tmp_path):
         ([True, False], "true: a\nfalse: b"),
         (["Gebäude", "WEG"], unicodedata.normalize("NFD", "Gebäude: a\n'weg ': b")),
         (["x", "X"], "x: a\nX: b"),
+        (["010", "8"], "010: a\n8: b"),
+        (["2020-01-01", "~"], "2020-01-01: a\n~: b"),
+        ([1, 2], "1:\ta\n2:\tb"),
     ],
 )
 def test_codes_are_values_as_they_are_written(tmp_path, kinds, codes):
@@ -244,8 +248,24 @@ def test_blank_names_and_codes_that_are_listed_twice_are_refused(tmp_path):
     with pytest.raises(InputError, match="background: the name of the class is blank"):
         labels(path, background=" ")
     (tmp_path / "codes.yaml").write_text("1: a\n'1': b\n")
-    with pytest.raises(InputError, match="listed twice"):
+    with pytest.raises(InputError, match="line 2: key '1' occurs twice"):
         read_codes(tmp_path / "codes.yaml")
+    with pytest.raises(InputError, match="listed twice"):
+        labels(path, codes={1: "a", "1 ": "b"})
+
+
+@pytest.mark.parametrize("codes", ["", "{}", "[1]", "<<: {1: a}", "1: {a: b}", "!!int 1: a"])
+def test_files_without_a_list_of_codes_are_refused(tmp_path, codes):
+    (tmp_path / "codes.yaml").write_text(codes)
+    with pytest.raises(InputError, match="not a list of values and classes"):
+        read_codes(tmp_path / "codes.yaml")
+
+
+def test_infinite_values_are_no_fractions(tmp_path):
+    path = write(tmp_path / "labels.gpkg", [box(0, 0, 9, 9)] * 2, kind=[np.inf, 1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert burned(scene(tmp_path), labels(path)).class_table.names == ["1", "inf"]
 
 
 def test_line_breaks_in_values_are_spaces(tmp_path):
@@ -265,7 +285,7 @@ def test_shapes_that_cover_no_pixel_are_noted(tmp_path):
     shapes = [box(0, 0, 9, 9), box(9, 0, 20, 9), box(30.6, 0, 31.4, 9), flat]
     path = write(tmp_path / "labels.gpkg", shapes, kind=["a", "b", "a", "b"])
     notes = burned(scene(tmp_path), labels(path)).notes
-    assert f"{path}: 1 geometry too small for the middle of a pixel not labelled" in notes
+    assert f"{path}: 1 geometry not labelled, too small to cover the middle of a pixel" in notes
     assert f"{path}: 1 geometry without an area left out" in notes
     refused(
         scene(tmp_path), labels(write(tmp_path / "flat.gpkg", [flat] * 2, kind=["a", "b"])),
