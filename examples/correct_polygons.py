@@ -15,8 +15,15 @@ from rasterio.features import rasterize
 from segment.core.labels.classes import load_class_table
 
 
+PURE = 0.9
+"""Share of a polygon that one class takes at least; others would have to be divided."""
+
+
 def main(mapped: Path, truth: Path, classes: Path, output: Path, count: int = 20) -> int:
-    """Writes the `count` largest wrong polygons with their true class, and leaves the rest out."""
+    """Writes the largest pure polygons with their true class, and leaves the rest out.
+
+    `count` are wrong on the map, as many are right, of each class as many as of the others.
+    """
     names = {c.value: c.name for c in load_class_table(classes).classes}
     layer = str(pyogrio.list_layers(mapped)[0][0])
     meta, _, wkb, (found,) = pyogrio.raw.read(mapped, layer=layer, columns=["class"])
@@ -27,11 +34,16 @@ def main(mapped: Path, truth: Path, classes: Path, output: Path, count: int = 20
     numbers = rasterize(numbered, values.shape, transform=transform, dtype=np.int32)
     true = np.zeros((len(polygons) + 1, 256), np.int64)
     np.add.at(true, (numbers.ravel(), values.ravel()), 1)
-    right = np.array([names.get(int(value), "") for value in true[1:].argmax(axis=1)], object)
-    wrong = np.flatnonzero((right != found) & (right != ""))
-    chosen = wrong[np.argsort(-true[1:].sum(axis=1)[wrong], kind="stable")][:count]
+    actual = np.array([names.get(int(value), "") for value in true[1:].argmax(axis=1)], object)
+    pixels = true[1:].sum(axis=1)
+    pure = (actual != "") & (true[1:].max(axis=1) >= PURE * np.maximum(pixels, 1))
+    largest = np.argsort(-pixels, kind="stable")
+    chosen = largest[(pure & (actual != found))[largest]][:count]
+    for name in names.values():
+        of_class = pure & (actual == found) & (actual == name)
+        chosen = np.append(chosen, largest[of_class[largest]][: count // len(names)])
     pyogrio.raw.write(
-        output, wkb[chosen], [right[chosen]], ["class"], geometry_type="Unknown", crs=meta["crs"]
+        output, wkb[chosen], [actual[chosen]], ["class"], geometry_type="Unknown", crs=meta["crs"]
     )
     return len(chosen)
 

@@ -45,6 +45,8 @@ def test_the_tutorial_runs(tmp_path):
         report = json.loads((tmp_path / "maps" / run / "scene_report.json").read_text())
         assert set(report["jaccard"]) == set(names) and 0 < report["mean_jaccard"] <= 1
         assert "Split</h2>" in (tmp_path / "runs" / run / "report.html").read_text()
+    for run in ("bundled", "first", "second"):
+        report = json.loads((tmp_path / "maps" / run / "scene_report.json").read_text())
         print(run, report["mean_jaccard"], report["jaccard"])
     labelled = [
         len(list((tmp_path / run / "town" / "masks").iterdir())) for run in ("first", "second")
