@@ -14,7 +14,6 @@ from rasterio.features import rasterize
 
 from segment.core.labels.classes import load_class_table
 
-
 PURE = 0.9
 """Share of a polygon that one class takes at least; others would have to be divided."""
 

@@ -170,8 +170,11 @@ def level_notes(dataset: Any, bands: Sequence[int], is_scaled: bool) -> tuple[st
             "Warning: The file states that 0 is white (MINISWHITE), and its values are read as they"
             " are, light as dark. Invert them: gdal_translate -scale 0 255 255 0 IN OUT"
         )
-    units = [*zip(dataset.scales, dataset.offsets, strict=True)]
-    units = list(dict.fromkeys(units[b - 1] for b in bands if 1 <= b <= len(units)))
+    all_units = dict(
+        zip(dataset.indexes, zip(dataset.scales, dataset.offsets, strict=True), strict=True)
+    )
+    # bands that the file lacks are refused later
+    units = list(dict.fromkeys(all_units[b] for b in bands if b in all_units))
     stated = ", ".join(f"{scale:g} and {offset:g}" for scale, offset in units)
     if len(units) > 1:
         notes.append(
