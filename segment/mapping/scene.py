@@ -202,7 +202,9 @@ class OpenScene:
         if self.reference:
             notes += self.reference.notes
             if not report["pixels"]:
-                notes.append("Warning: The reference labels no pixel of the map: it has no scores.")
+                notes.append(
+                    "Warning: The reference labels no pixel of the map, so there are no scores."
+                )
             table, width = self.info.class_table, options.boundary_width
             report |= self.reference.report(table, journal, width)
             if model is not None:

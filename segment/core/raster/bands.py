@@ -182,7 +182,7 @@ def _other_band(
 def _warn_of_other(
     other: tuple[int, str], names: Sequence[str], found: Sequence[int | None]
 ) -> str:
-    lacking = ", ".join(name for name, number in zip(names, found, strict=True) if number is None)
+    lacking = " or ".join(name for name, number in zip(names, found, strict=True) if number is None)
     return (
         f"Warning: The file names its band {other[0]} {other[1]}, and none {lacking}."
         f" The model maps {', '.join(names)}, and the bands are read in the order of the file."

@@ -31,7 +31,7 @@ STATED = {
     "scale_offset.tif": "states (0.0001 and -0.1) are not applied",
     "other_units.tif": "another scale and offset for some bands (2 and 0, 1 and 10)",
     "thermal.tif": "names its band 2 Thermal 10800 nm, and none green",
-    "hue.vrt": "names its band 1 hue, and none red, green, blue",
+    "hue.vrt": "names its band 1 hue, and none red or green or blue",
     "false_colour_s2.tif": "names its band 2 red, and none blue",
     "radar.tif": "names its band 1 VV",
 }
